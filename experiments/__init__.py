@@ -1,0 +1,32 @@
+"""Theory and simulation on the same grid: sweeps, comparisons, and the studies in the families.
+
+The names below are imported on first use, so that listing the studies does not import jax.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .comparison import Tolerance, agreement, axis, compare
+    from .finite_size import inverse_size_fit
+    from .sweeps import sweep
+
+_HOME = {
+    "Tolerance": "comparison",
+    "agreement": "comparison",
+    "axis": "comparison",
+    "compare": "comparison",
+    "inverse_size_fit": "finite_size",
+    "sweep": "sweeps",
+}
+__all__ = ["Tolerance", "agreement", "axis", "compare", "inverse_size_fit", "sweep"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+if __name__ != "thermolimit.experiments":  # a second copy of the module would be made
+    raise ImportError("import thermolimit.experiments, not experiments")

@@ -1,0 +1,91 @@
+"""Long runs and when to look at them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, NamedTuple, get_type_hints
+
+import jax
+import numpy as np
+from jax import Array, lax
+
+Steps = Annotated[Array, "step"]
+
+
+def log_steps(last: int, per_decade: int = 10) -> np.ndarray:
+    """Whole numbers from 0 to ``last``, roughly ``per_decade`` in each factor of ten.
+
+    Parameters
+    ----------
+    last : int
+        At least 1.
+    per_decade : int
+        How many, where whole numbers are dense enough.
+
+    Returns
+    -------
+    ndarray of int
+        Increasing, without repetitions.
+    """
+    if last < 1:
+        raise ValueError(f"last = {last} is below 1")
+    count = int(np.ceil(per_decade * np.log10(last))) + 1
+    return np.unique(np.append(0, np.round(np.geomspace(1, last, count)))).astype(int)
+
+
+def recorded(
+    init: Callable[..., Any], advance: Callable[..., Any], observe: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Make a simulation out of three pure functions.
+
+    Parameters
+    ----------
+    init : callable
+        ``init(key, ...) -> State``; its keyword-only arguments fix shapes.
+    advance : callable
+        ``advance(state, until) -> State`` at that step. The random numbers of a step belong to the
+        step, not to the call, so that the record times do not change the run.
+    observe : callable
+        ``observe(state) -> Observables``, a NamedTuple.
+
+    Returns
+    -------
+    callable
+        Jitted, with the arguments of ``init`` and ``step``, the increasing steps to record; its
+        observables have the dimension ``step`` before their own.
+    """
+    begin = inspect.signature(init)
+    fixed = [n for n, p in begin.parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+
+    def simulate(*args: Any, step: Array, **kwargs: Any) -> Any:
+        def record(state: Any, until: Array) -> tuple[Any, Any]:
+            state = advance(state, until)
+            return state, observe(state)
+
+        return lax.scan(record, init(*args, **kwargs), step)[1]
+
+    step = inspect.Parameter("step", inspect.Parameter.KEYWORD_ONLY, annotation=Steps)
+    series = _over_steps(get_type_hints(observe, include_extras=True)["return"])
+    hints = get_type_hints(init, include_extras=True) | {"step": Steps, "return": series}
+    simulate.__signature__ = begin.replace(  # type: ignore[attr-defined]
+        parameters=[
+            p.replace(annotation=hints.get(name, p.empty))
+            for name, p in (begin.parameters | {"step": step}).items()
+        ],
+        return_annotation=series,
+    )
+    simulate.__annotations__ = hints
+    simulate.__module__, simulate.__doc__ = init.__module__, init.__doc__
+    return partial(jax.jit, static_argnames=fixed)(simulate)
+
+
+def _over_steps(observables: type) -> type:
+    """The same NamedTuple, each field with the dimension ``step`` before its own."""
+    hints = get_type_hints(observables, include_extras=True)
+    fields = {
+        name: Annotated[getattr(hint, "__origin__", hint), "step", *getattr(hint, "__metadata__", ())]
+        for name, hint in hints.items()
+    }
+    return NamedTuple(observables.__name__, list(fields.items()))  # type: ignore[misc]

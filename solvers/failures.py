@@ -1,0 +1,65 @@
+"""What becomes of the points that were not solved: nothing is silent."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from .saddle import Status
+
+OnFailure = Literal["mask", "raise", "keep"]
+
+# OUT_OF_DOMAIN is no failure but an answer: there is no such state at this point
+FAILURES = (Status.NOT_CONVERGED, Status.NOT_FINITE, Status.ERROR, Status.NOT_CERTIFIED)
+DIAGNOSTICS = ("residual", "certificate", "steps", "status")  # never masked
+
+
+class ConvergenceError(RuntimeError):
+    """A point was not solved, and the caller asked to be told."""
+
+
+class ConvergenceWarning(UserWarning):
+    """Some points of a grid were not solved; they are masked."""
+
+
+def status_variable(dims: tuple[str, ...], status: np.ndarray) -> xr.Variable:
+    """Status codes with the flag attributes of the CF conventions."""
+    attrs = {
+        "long_name": "status",
+        "flag_values": [int(code) for code in Status],
+        "flag_meanings": " ".join(code.name.lower() for code in Status),
+    }
+    return xr.Variable(dims, status.astype(np.int8), attrs)
+
+
+def settle(data: xr.Dataset, on_failure: OnFailure) -> xr.Dataset:
+    """Mask, report or keep the points whose ``status`` is not OK.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        With ``status``; ``residual``, ``certificate``, ``steps`` and ``status`` are never masked.
+    on_failure : {"mask", "raise", "keep"}
+        NaN and one warning with the counts; ``ConvergenceError`` at the first one; or the numbers
+        where the solver stopped.
+    """
+    if on_failure not in ("mask", "raise", "keep"):
+        raise ValueError(f"on_failure = {on_failure!r} is not one of 'mask', 'raise', 'keep'")
+    if on_failure == "keep":
+        return data
+    status = data["status"]
+    failed = np.isin(status.values, FAILURES)
+    if failed.any():
+        counts = {code.name: int((status == code).sum()) for code in FAILURES}
+        told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+        first = status.isel(dict(zip(status.dims, np.argwhere(failed)[0], strict=True)))
+        where = ", ".join(f"{name}={value.item()}" for name, value in first.coords.items())
+        message = f"{told} of {status.size} points; the first at {where}"
+        if on_failure == "raise":
+            raise ConvergenceError(message)
+        warnings.warn(f"{message}; they are masked", ConvergenceWarning, stacklevel=3)
+    masked = data.drop_vars(DIAGNOSTICS, errors="ignore").where(status == Status.OK)
+    return data.assign(masked.data_vars)

@@ -1,0 +1,88 @@
+"""Formulas on a labelled grid: the counterpart of sweeps over simulations."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from .failures import status_variable
+from .grid import make_grid
+from .precision import theory_precision
+from .progress import Progress
+from .saddle import Status
+from .signature import by_shape, signature
+from .tiles import map_each, map_tiles
+
+
+def evaluate(fn: Callable[..., Any], **axes: Any) -> xr.Dataset:
+    """Evaluate a formula on a labelled grid.
+
+    Parameters
+    ----------
+    fn : callable
+        Of one point, annotated, returning a NamedTuple. Positional arguments are numbers;
+        keyword-only arguments fix shapes; an argument annotated with a dimension is passed whole
+        and becomes its coordinate. If jitted it is batched, else called point by point.
+    **axes : float, sequence, or DataArray
+        Its arguments, by name.
+
+    Returns
+    -------
+    xarray.Dataset
+        The fields of the result over the axes, in float64, and ``status``.
+
+    Raises
+    ------
+    TypeError
+        For unknown or missing arguments.
+    ValueError
+        For values outside an argument's range.
+    """
+    face = signature(fn)
+    grid = make_grid(face.complete(axes), face.arguments)
+    values: dict[str, np.ndarray] = {}
+    with theory_precision(), Progress(fn.__name__, grid.points) as progress:
+        for fixed, index in by_shape(grid.columns, face.fixed):
+            lanes = (index, {name: grid.columns[name][index] for name in face.numbers})
+            if face.jitted:
+                found = map_tiles(_batched(fn, fixed, grid.whole), lanes, progress)
+            else:
+                found = map_each(partial(_at_point, fn, fixed, grid.whole), lanes, progress)
+            for name, value in found._asdict().items():
+                blank = np.full((grid.points, *value.shape[1:]), np.nan)
+                values.setdefault(name, blank)[index] = value
+    finite = [np.isfinite(v.reshape(grid.points, -1)).all(axis=1) for v in values.values()]
+    status = np.where(np.all(finite, axis=0), Status.OK, Status.NOT_FINITE).reshape(grid.shape)
+    data = grid.dataset(values, face.results, attrs={"formula": qualified_name(fn)})
+    return data.assign(status=status_variable(grid.dims, status))
+
+
+def qualified_name(fn: Callable[..., Any]) -> str:
+    """Module and name of a function, as one imports it."""
+    plain = inspect.unwrap(fn)
+    return f"{plain.__module__}.{plain.__qualname__}"
+
+
+def _at_point(fn: Callable[..., Any], fixed: dict[str, Any], whole: Any, lane: Any) -> Any:
+    _, numbers = lane
+    return fn(**numbers, **whole, **fixed)
+
+
+def _batched(fn: Callable[..., Any], fixed: dict[str, Any], whole: Any) -> Callable[..., Any]:
+    return partial(_batch(fn, tuple(fixed.items())), whole)
+
+
+@lru_cache(maxsize=256)
+def _batch(fn: Callable[..., Any], fixed: tuple[tuple[str, Any], ...]) -> Callable[..., Any]:
+    """One jitted program per function and shape, so that the next tile compiles nothing."""
+
+    def over_lanes(whole: Any, lanes: Any) -> Any:
+        return jax.vmap(partial(_at_point, fn, dict(fixed), whole))(lanes)
+
+    return jax.jit(over_lanes)

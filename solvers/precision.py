@@ -1,0 +1,29 @@
+"""Precision and device of a computation, without touching the user's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jax
+
+
+@contextmanager
+def theory_precision() -> Iterator[None]:
+    """Float64 on the CPU: theory is many small problems, and should give the same digits anywhere.
+
+    Both settings are thread-local and end with the block. Arrays must become NumPy inside it:
+    outside, the next operation would cut them to float32 in silence.
+    """
+    cpu = jax.local_devices(backend="cpu")[0]
+    with jax.enable_x64(True), jax.default_device(cpu):
+        yield
+
+
+@contextmanager
+def simulation_precision(bits: int = 32) -> Iterator[None]:
+    """Float32 (or float64 with ``bits=64``) on the default device, whatever the global setting."""
+    if bits not in (32, 64):
+        raise ValueError(f"precision = {bits} is neither 32 nor 64")
+    with jax.enable_x64(bits == 64):
+        yield

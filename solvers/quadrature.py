@@ -1,0 +1,180 @@
+"""Averages over a Gaussian field that stay exact at low temperature.
+
+A function such as tanh(h / T) changes on the scale T around h = 0, wherever that lies under the
+Gaussian, and has poles at a distance of order T from the real axis. Gauss-Hermite nodes do not
+know this and lose digits at low T (201 nodes: 1e-5 at T = 0.1, standard deviation 0.4).
+``SinhTrapezoid`` puts its nodes where the function changes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+CUT = 9.0  # nodes span |z| <= CUT: the weight beyond is 3e-18
+WIDEST = 10.0  # a wider sinh is a plain trapezoid over the whole Gaussian
+FORGOTTEN = 7.7  # a feature at |z0| > 7.7 has weight below 1e-13
+SHARPNESS = 2.0  # w in units of scale / std
+
+
+class GaussianRule(Protocol):
+    """Nodes and weights for the mean of a function of a standard normal variable z."""
+
+    def nodes_and_weights(self, mean: Array, std: Array, scale: Array) -> tuple[Array, Array]:
+        """Arrays (nodes,): z and weights that sum to one, for a field mean + std z."""
+        ...
+
+    def refined(self) -> GaussianRule:
+        """A rule with three times as many nodes, to certify results of this one."""
+        ...
+
+
+@dataclass(frozen=True)
+class SinhTrapezoid:
+    """Trapezoidal rule in u, with z = z0 + w sinh(u), z0 where the field is zero, w of order scale / std.
+
+    Parameters
+    ----------
+    nodes : int
+        Number of nodes. 101 give tanh(h / T) to 1e-12 from T = 0.1 std upwards wherever its zero
+        lies, and to 1e-8 at T = 0.01 std; the certificate of a result tells.
+    """
+
+    nodes: int = 101
+
+    def nodes_and_weights(self, mean: Array, std: Array, scale: Array) -> tuple[Array, Array]:
+        """Nodes and weights, arrays (nodes,)."""
+        centre = jnp.clip(-mean / std, -CUT, CUT)
+        # what happens at z0 counts with weight exp(-z0^2 / 2): the further out, the coarser it may
+        # be resolved, and the finer the nodes under the bulk of the Gaussian
+        weight_left = jnp.maximum(1 - centre**2 / FORGOTTEN**2, 0.0)
+        width = 1 / (1 / WIDEST + weight_left * std / (SHARPNESS * scale))
+        left, right = jnp.arcsinh((CUT + centre) / width), jnp.arcsinh((CUT - centre) / width)
+        half = (right + left) / 2
+        u = (right - left) / 2 + half * np.linspace(-1.0, 1.0, self.nodes)
+        z = centre + width * jnp.sinh(u)
+        step = 2 * half / (self.nodes - 1)
+        density = jnp.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+        return z, step * width * jnp.cosh(u) * density
+
+    def refined(self) -> SinhTrapezoid:
+        """The rule with three times as many nodes."""
+        return dataclasses.replace(self, nodes=3 * self.nodes)
+
+
+@dataclass(frozen=True)
+class GaussHermite:
+    """Gauss-Hermite rule, exact for polynomials of degree < 2 nodes; for slowly varying functions.
+
+    Parameters
+    ----------
+    nodes : int
+        Number of nodes.
+    """
+
+    nodes: int = 41
+
+    def nodes_and_weights(self, mean: Array, std: Array, scale: Array) -> tuple[Array, Array]:
+        """Nodes and weights, arrays (nodes,); they do not depend on the field."""
+        z, weights = np.polynomial.hermite_e.hermegauss(self.nodes)
+        dtype = jnp.result_type(std)
+        return jnp.asarray(z, dtype), jnp.asarray(weights / weights.sum(), dtype)
+
+    def refined(self) -> GaussHermite:
+        """The rule with three times as many nodes."""
+        return dataclasses.replace(self, nodes=3 * self.nodes)
+
+
+def expectation(
+    fn: Callable[..., Any],
+    mean: Any,
+    variance: Any,
+    *args: Any,
+    scale: Any,
+    rule: GaussianRule,
+) -> Any:
+    """Mean of ``fn(h, *args)`` over a Gaussian field h.
+
+    Parameters
+    ----------
+    fn : callable
+        Of one field value and ``args``; returns a scalar, an array, or a pytree of these. What is
+        differentiated must enter through ``args``, not through a closure.
+    mean, variance : float
+        Of the field, in units of the coupling. ``variance = 0`` is allowed and differentiable.
+    *args : float or array
+        Further arguments of ``fn``.
+    scale : float
+        Distance over which ``fn`` varies near h = 0; usually the temperature.
+    rule : GaussianRule
+        Where the nodes lie.
+
+    Returns
+    -------
+    Like the result of ``fn``.
+
+    Notes
+    -----
+    Derivatives in the variance use Price's theorem, d/dv E f(h) = E f''(h) / 2 (Price 1958):
+    differentiating through sqrt(variance) gives inf at zero variance, where every paramagnetic
+    branch lies.
+    """
+    dtype = jnp.result_type(float, mean, variance, scale)
+    mean, variance, scale = (jnp.asarray(x, dtype) for x in (mean, variance, scale))
+    return _expectation(fn, rule, mean, variance, scale, tuple(jnp.asarray(a) for a in args))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _expectation(fn, rule, mean, variance, scale, args):
+    tiny = jnp.finfo(variance.dtype).tiny
+    z, weights = rule.nodes_and_weights(mean, jnp.sqrt(jnp.maximum(variance, tiny)), scale)
+    values = jax.vmap(lambda h: fn(h, *args))(mean + jnp.sqrt(variance) * z)
+    return jax.tree.map(partial(_paired_sum, weights), values)
+
+
+def _paired_sum(weights, values):
+    terms = (weights * values.T).T
+    # in pairs +u, -u: odd integrands cancel exactly, so a symmetric start stays symmetric
+    return jnp.sum(terms + terms[::-1], axis=0) / 2
+
+
+@_expectation.defjvp
+def _expectation_jvp(fn, rule, primals, tangents):
+    mean, variance, scale, args = primals
+    d_mean, d_variance, _, d_args = tangents  # the value does not depend on where the nodes lie
+
+    def slope(h, *args):
+        return jax.jvp(lambda h: fn(h, *args), (h,), (jnp.ones_like(h),))[1]
+
+    def value_and_derivatives(h, *args):
+        curvature = jax.jvp(lambda h: slope(h, *args), (h,), (jnp.ones_like(h),))[1]
+        in_args = jax.jacfwd(lambda args: fn(h, *args))(args) if args else None
+        return fn(h, *args), slope(h, *args), curvature, in_args
+
+    value, f1, f2, f_args = _expectation(value_and_derivatives, rule, mean, variance, scale, args)
+
+    def tangent(value, f1, f2, *f_args):
+        # f_args: one derivative per argument, of the shape of the value and then of the argument
+        by_args = (jnp.tensordot(f, d, axes=d.ndim) for f, d in zip(f_args, d_args, strict=True))
+        return f1 * d_mean + f2 * d_variance / 2 + sum(by_args, jnp.zeros_like(value))
+
+    if args:
+        leaves, tree = jax.tree.flatten(value)
+        per_leaf = zip(
+            leaves,
+            jax.tree.leaves(f1),
+            jax.tree.leaves(f2),
+            tree.flatten_up_to(f_args),
+            strict=True,
+        )
+        return value, tree.unflatten([tangent(v, a, b, *c) for v, a, b, c in per_leaf])
+    return value, jax.tree.map(tangent, value, f1, f2)

@@ -1,0 +1,1 @@
+"""Hebbian networks: storage of patterns, learning from examples, several tasks at once."""
