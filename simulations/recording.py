@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jax import Array, lax
 
-Steps = Annotated[Array, "step"]
+Steps = Annotated[int, "step"]
 
 
 def log_steps(last: int, per_decade: int = 10) -> np.ndarray:
@@ -85,7 +85,9 @@ def _over_steps(observables: type) -> type:
     """The same NamedTuple, each field with the dimension ``step`` before its own."""
     hints = get_type_hints(observables, include_extras=True)
     fields = {
-        name: Annotated[getattr(hint, "__origin__", hint), "step", *getattr(hint, "__metadata__", ())]
+        name: Annotated[
+            getattr(hint, "__origin__", hint), "step", *getattr(hint, "__metadata__", ())
+        ]
         for name, hint in hints.items()
     }
     return NamedTuple(observables.__name__, list(fields.items()))  # type: ignore[misc]

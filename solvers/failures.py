@@ -35,6 +35,13 @@ def status_variable(dims: tuple[str, ...], status: np.ndarray) -> xr.Variable:
     return xr.Variable(dims, status.astype(np.int8), attrs)
 
 
+def mark(data: xr.Dataset, where: xr.DataArray, code: Status) -> xr.Dataset:
+    """Give the points ``where`` holds the status ``code``."""
+    old = data["status"]
+    new = old.where(~where, int(code)).astype(np.int8).transpose(*old.dims)
+    return data.assign(status=new.assign_attrs(old.attrs))
+
+
 def settle(data: xr.Dataset, on_failure: OnFailure) -> xr.Dataset:
     """Mask, report or keep the points whose ``status`` is not OK.
 

@@ -59,7 +59,9 @@ def integrate(theory: Flow, order: Order, control: Control, times: np.ndarray) -
         paths.append(solved.y.T)
     fine, loose = paths
     residual = np.max(np.abs(fine - loose) / (1 + np.abs(fine)))
-    return _path(unravel, fine, residual, Status.OK if np.isfinite(fine).all() else Status.NOT_FINITE)
+    return _path(
+        unravel, fine, residual, Status.OK if np.isfinite(fine).all() else Status.NOT_FINITE
+    )
 
 
 def _path(unravel: Any, x: np.ndarray, residual: float, status: Status) -> Path:

@@ -81,15 +81,15 @@ def make_grid(given: Mapping[str, Any], described: Mapping[str, Leaf]) -> Grid:
         For values that are not allowed, empty or repeated, and for unnamed dimensions.
     """
     whole = {name: described[name].checked(given[name]) for name in given if described[name].dims}
-    axes = {name: _axis(value, described[name]) for name, value in given.items() if name not in whole}
+    axes = {
+        name: _axis(value, described[name]) for name, value in given.items() if name not in whole
+    }
     aligned = xr.align(*axes.values(), join="exact")
     broadcast = xr.broadcast(*aligned) if aligned else ()
     return Grid(
         dims=tuple(str(dim) for dim in broadcast[0].dims) if broadcast else (),
         shape=broadcast[0].shape if broadcast else (),
-        columns={
-            name: array.values.ravel() for name, array in zip(axes, broadcast, strict=True)
-        },
+        columns={name: array.values.ravel() for name, array in zip(axes, broadcast, strict=True)},
         whole=whole,
         coords={name: array.reset_coords(drop=True) for name, array in axes.items()},
     )
@@ -112,4 +112,3 @@ def _axis(value: Any, leaf: Leaf) -> xr.DataArray:
         raise ValueError(f"{leaf.name} has repeated values")
     axis = xr.Variable(leaf.name, array, leaf.attrs)
     return xr.DataArray(axis, coords={leaf.name: axis}, attrs=leaf.attrs)
-

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from jax import Array
 
-from .failures import OnFailure, settle
+from .failures import OnFailure, mark, settle
 from .lanes import fold, lay_out
 from thermolimit.leaves import Leaf, leaves
 from .mean_field import Control, Equilibrium, Order, SelfConsistent
@@ -118,11 +118,9 @@ def certify(
             for kind in (theory.Order, theory.Control)
         ]
         worst = map_tiles(partial(_residuals, finer), lanes).reshape(status.shape)
-    failed = (status == Status.OK) & ~(worst <= CERTIFIED)
-    checked = status.copy(data=np.where(failed, np.int8(Status.NOT_CERTIFIED), status))
-    leaf = RESULTS["certificate"]
-    data = data.assign({leaf.name: (status.dims, worst, leaf.attrs), "status": checked})
-    return settle(data, on_failure)
+    data = data.assign(certificate=(status.dims, worst, RESULTS["certificate"].attrs))
+    failed = (status == Status.OK) & ~(data["certificate"] <= CERTIFIED)
+    return settle(mark(data, failed, Status.NOT_CERTIFIED), on_failure)
 
 
 def equilibrium(data: xr.Dataset) -> xr.Dataset:
@@ -146,8 +144,7 @@ def equilibrium(data: xr.Dataset) -> xr.Dataset:
     found = stable.any("start")
     best = data["free_energy"].where(stable, np.inf).argmin("start")
     chosen = data.isel(start=best)
-    status = chosen["status"].copy(data=np.where(found, chosen["status"], np.int8(Status.MISSING)))
-    return chosen.where(found).assign(status=status)
+    return mark(chosen.where(found).assign(status=chosen["status"]), ~found, Status.MISSING)
 
 
 @partial(jax.jit, static_argnums=0)

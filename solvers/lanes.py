@@ -33,7 +33,9 @@ class Lanes(NamedTuple):
         return self.grid.points * len(self.starts)
 
 
-def lay_out(theory: Theory, start: str | Iterable[str] | None, controls: Mapping[str, Any]) -> Lanes:
+def lay_out(
+    theory: Theory, start: str | Iterable[str] | None, controls: Mapping[str, Any]
+) -> Lanes:
     """Check names and values, broadcast the axes and evaluate the starts.
 
     To be called in ``theory_precision``.

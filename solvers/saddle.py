@@ -90,9 +90,14 @@ def find(theory: SelfConsistent, order: Order, control: Control) -> SaddlePoint:
 
     walk = lax.fori_loop(0, len(LEVELS), closer, walk)
     end = walk.point
+    begun_outside = ~jnp.asarray(theory.domain(order, control))
     status = jnp.select(
-        [~start.inside, ~jnp.isfinite(end.residual), end.residual > TOLERANCE],
-        [jnp.int8(Status.OUT_OF_DOMAIN), jnp.int8(Status.NOT_FINITE), jnp.int8(Status.NOT_CONVERGED)],
+        [begun_outside, ~jnp.isfinite(end.residual), end.residual > TOLERANCE],
+        [
+            jnp.int8(Status.OUT_OF_DOMAIN),
+            jnp.int8(Status.NOT_FINITE),
+            jnp.int8(Status.NOT_CONVERGED),
+        ],
         jnp.int8(Status.OK),
     )
     return SaddlePoint(unravel(end.x), end.residual, walk.steps, status)

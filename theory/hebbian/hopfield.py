@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Annotated, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
@@ -102,11 +103,7 @@ class ReplicaSymmetric(Equilibrium):
         alpha, T = control
         D = 1 - (1 - q) / T
         log_cosh = expectation(_log_2cosh, m, alpha * r, T, scale=T, rule=self.rule)
-        return (
-            m**2 / 2
-            + alpha / 2 * (1 + T * jnp.log(D) - q / D + r * (1 - q) / T)
-            - T * log_cosh
-        )
+        return m**2 / 2 + alpha / 2 * (1 + T * jnp.log(D) - q / D + r * (1 - q) / T) - T * log_cosh
 
     def update(self, order, control):
         """The self-consistency equations of m, q, r."""
@@ -218,6 +215,18 @@ class ZeroTemperature(SelfConsistent):
         root = jnp.sqrt(jnp.pi * control.pattern_load / 2)
         C = 1 / (1 + root)
         return self.Order(jnp.zeros_like(C), C, 1 / (1 - C) ** 2)
+
+
+class GlassTransition(NamedTuple):
+    """Where the paramagnet becomes unstable."""
+
+    temperature: Temperature
+
+
+@jax.jit
+def glass_transition(pattern_load: PatternLoad) -> GlassTransition:
+    """T_g = 1 + sqrt(alpha): the paramagnet is stable above, the spin glass exists below."""
+    return GlassTransition(1 + jnp.sqrt(pattern_load))
 
 
 PHASES = ("undecided", "paramagnet", "spin_glass", "metastable_retrieval", "retrieval")

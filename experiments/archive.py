@@ -1,0 +1,93 @@
+"""The dataset of a study on disk: one Zarr group with checksums, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from zarr.codecs import ZstdCodec
+
+from thermolimit.solvers import Status
+
+CODES = "flag_meanings_of_strings"
+
+
+def check_writable(folder: Path) -> None:
+    """Raise ValueError, before any work is done, if nothing can be written there."""
+    probe = folder / f".writable-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ValueError(f"cannot write to {folder}: {error.strerror}") from error
+
+
+def save(tree: xr.DataTree, path: Path) -> None:
+    """Write ``tree`` to the Zarr group ``path``, replacing what is there in one step."""
+    coded = tree.map_over_datasets(_strings_to_codes)
+    coded.attrs = tree.attrs
+    # without a checksum a flipped bit is read back as another number
+    codec = {"compressors": (ZstdCodec(level=1, checksum=True),)}
+    encoding = {node.path: dict.fromkeys(map(str, node.variables), codec) for node in coded.subtree}
+    partial = path.with_name(f"{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    coded.to_zarr(partial, zarr_format=3, consolidated=False, encoding=encoding)
+    shutil.rmtree(path, ignore_errors=True)
+    partial.rename(path)
+
+
+def load(path: Path) -> xr.DataTree:
+    """Read it back.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such dataset.
+    """
+    if not path.is_dir():
+        raise FileNotFoundError(f"there is no dataset {path}; make it with `thermolimit run`")
+    with xr.open_datatree(path, engine="zarr", consolidated=False) as stored:
+        tree = stored.load()
+    named = tree.map_over_datasets(_codes_to_strings)
+    named.attrs = tree.attrs
+    return named
+
+
+def problems(tree: xr.DataTree) -> list[str]:
+    """Sentences about values that are missing although the status says OK."""
+    found = []
+    for node in tree.subtree:
+        data = node.to_dataset()
+        if "status" not in data:
+            continue
+        good = data["status"] == Status.OK
+        for name, values in data.data_vars.items():
+            if values.dtype.kind == "f" and set(good.dims) <= set(values.dims):
+                lost = int((good & ~np.isfinite(values)).sum())
+                if lost:
+                    found.append(f"{node.path}/{name}: {lost} values missing at points marked ok")
+    return found
+
+
+def _strings_to_codes(data: xr.Dataset) -> xr.Dataset:
+    """Zarr 3 has no stable type for strings; CF stores categories as codes with meanings."""
+    coded = {}
+    for name, variable in data.variables.items():
+        if variable.dtype.kind == "U":
+            words, codes = np.unique(variable.values, return_inverse=True)
+            attrs = {**variable.attrs, CODES: [str(word) for word in words]}
+            coded[name] = (variable.dims, codes.reshape(variable.shape).astype(np.int8), attrs)
+    return data.assign_coords(coded)
+
+
+def _codes_to_strings(data: xr.Dataset) -> xr.Dataset:
+    named = {}
+    for name, variable in data.variables.items():
+        if CODES in variable.attrs:
+            attrs = {k: v for k, v in variable.attrs.items() if k != CODES}
+            named[name] = (variable.dims, np.array(variable.attrs[CODES])[variable.values], attrs)
+    return data.assign_coords(named)

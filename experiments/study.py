@@ -1,0 +1,128 @@
+"""A study: one file, one question, one dataset. How its grid is chosen and how it is run.
+
+The module of a study offers ``Grid`` (a frozen dataclass), ``PROFILES`` (name -> Grid), ``TOLERANCE``,
+``predict(grid)`` and ``measure(grid)`` and, where it has transition lines, ``lines(grid)``. Without
+one of ``predict`` and ``measure`` there is no comparison.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import xarray as xr
+
+from thermolimit.leaves import unknown_name
+from thermolimit.solvers.failures import FAILURES
+
+from .comparison import compare
+
+
+def configure(
+    study: ModuleType,
+    profile: str = "quick",
+    config: Path | None = None,
+    changes: Iterable[str] = (),
+) -> Any:
+    """The grid of a profile, with fields changed by a TOML file and then by ``field=value`` texts.
+
+    Raises
+    ------
+    ValueError
+        For an unknown profile or field, an unreadable file, or a value of the wrong type.
+    """
+    if profile not in study.PROFILES:
+        raise ValueError(unknown_name("profile", profile, list(study.PROFILES)))
+    given: dict[str, Any] = {}
+    if config is not None:
+        try:
+            given |= tomllib.loads(config.read_text())
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise ValueError(f"cannot read {config}: {error}") from error
+    for change in changes:
+        name, sign, text = change.partition("=")
+        if not sign:
+            raise ValueError(f"--set {change!r} is not of the form field=value")
+        given[name.strip()] = _parsed(text.strip())
+    grid = study.PROFILES[profile]
+    return dataclasses.replace(grid, **{n: _typed(grid, n, value) for n, value in given.items()})
+
+
+def _parsed(text: str) -> Any:
+    """A TOML value; several numbers may do without brackets; anything else is a string."""
+    for attempt in (text, f"[{text}]"):
+        try:
+            return tomllib.loads(f"value = {attempt}")["value"]
+        except tomllib.TOMLDecodeError:
+            continue
+    return text
+
+
+def _typed(grid: Any, name: str, value: Any) -> Any:
+    """``value`` in the type that the field has in the profile."""
+    fields = [field.name for field in dataclasses.fields(grid)]
+    if name not in fields:
+        raise ValueError(unknown_name("field", name, fields))
+    present = getattr(grid, name)
+    several = isinstance(present, tuple)
+    kind = type(present[0]) if several else type(present)
+    values = value if isinstance(value, list) else [value]
+    right = [type(v) is kind or (kind is float and type(v) is int) for v in values]
+    if not all(right) or not values or (isinstance(value, list) and not several):
+        form = f"{kind.__name__}, or several separated by commas" if several else kind.__name__
+        raise ValueError(f"{name} = {value!r} is not of type {form}")
+    return tuple(kind(v) for v in values) if several else kind(value)
+
+
+def run(study: ModuleType, grid: Any) -> xr.DataTree:
+    """Compute everything that a study asks for, with one line on stderr per finished part.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``theory``, ``lines/<name>``, ``simulation`` and ``comparison``, as far as the study
+        has them; the grid as JSON in the attributes.
+    """
+    groups: dict[str, xr.Dataset] = {}
+    if hasattr(study, "predict"):
+        groups["theory"] = _timed("theory", study.predict, grid)
+    if hasattr(study, "lines"):
+        found: Mapping[str, xr.Dataset] = _timed("transition lines", study.lines, grid)
+        groups |= {f"lines/{name}": line for name, line in found.items()}
+    if hasattr(study, "measure"):
+        groups["simulation"] = _timed("simulation", study.measure, grid)
+    if "theory" in groups and "simulation" in groups:
+        groups["comparison"] = compare(groups["theory"], groups["simulation"])
+    tree = xr.DataTree.from_dict({f"/{name}": data for name, data in groups.items()})
+    tree.attrs = {
+        "study": study.__name__.removeprefix("thermolimit.experiments.").replace(".", "/"),
+        "title": (study.__doc__ or "").partition("\n")[0],
+        "grid": json.dumps(dataclasses.asdict(grid)),
+    }
+    return tree
+
+
+def _timed(part: str, compute: Callable[[Any], Any], grid: Any) -> Any:
+    began = time.monotonic()
+    result = compute(grid)
+    print(f"{part}: {time.monotonic() - began:.1f} s", file=sys.stderr)
+    return result
+
+
+def failures(tree: xr.DataTree) -> dict[str, str]:
+    """Group -> how many of its points failed, by status; groups without failures are left out."""
+    found = {}
+    for node in tree.subtree:
+        if "status" in node.data_vars:
+            counts = {c.name: int((node["status"] == c).sum()) for c in FAILURES}
+            told = ", ".join(f"{count} points {name}" for name, count in counts.items() if count)
+            if told:
+                found[node.path] = told
+    return found
