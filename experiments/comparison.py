@@ -35,9 +35,9 @@ def compare(predicted: xr.Dataset, measured: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
         For every name x that both have: ``x_theory``; ``x_simulation``, the mean over replicas;
-        ``x_error``, its standard error from their scatter (NaN for fewer than two); ``x_difference``,
-        simulation minus theory; ``x_pull``, the difference over the error. ``replicas`` counts those
-        that went into a mean and ``left_out`` the others.
+        ``x_error``, its standard error from their scatter (NaN for fewer than two);
+        ``x_difference``, simulation minus theory; ``x_pull``, the difference over the error.
+        ``replicas`` counts those that went into a mean and ``left_out`` the others.
 
     Raises
     ------
@@ -53,11 +53,9 @@ def compare(predicted: xr.Dataset, measured: xr.Dataset) -> xr.Dataset:
     for name in names:
         label = predicted[name].attrs.get("long_name", name)
         samples = measured[name].where(good)
-        count = good.sum("replica")
         mean = samples.mean("replica")
-        error = np.sqrt(
-            ((samples - mean) ** 2).sum("replica") / (count * (count - 1)).where(count > 1)
-        )
+        # the scatter of fewer than two replicas is NaN, and so is the error
+        error = samples.std("replica", ddof=1) / good.sum("replica") ** 0.5
         difference = mean - at_points[name]
         columns = {
             "theory": (at_points[name], f"{label}, theory"),
@@ -90,7 +88,8 @@ def _select(predicted: xr.Dataset, measured: xr.Dataset) -> xr.Dataset:
     for name, value in predicted.coords.items():
         if value.ndim == 0 and name in measured.coords and (measured[name] != value).any():
             raise ValueError(
-                f"{name} is {value.item()} in the theory and {measured[name].values} in the simulation"
+                f"{name} is {value.item()} in the theory "
+                f"and {measured[name].values} in the simulation"
             )
     return predicted.sel({dim: measured[dim] for dim in predicted.dims})
 

@@ -42,16 +42,16 @@ def inverse_size_fit(
         raise ValueError(f"{len(sizes)} sizes are too few to fit {1 + len(powers)} coefficients")
     design = np.stack([sizes**-p for p in (0, *powers)], axis=1)
 
-    def fit(y: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def fit(y: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Over the last axis: coefficients, their errors, chi squared."""
         if not (np.isfinite(y).all() and np.isfinite(error).all() and (error > 0).all()):
             blank = np.full(design.shape[1], np.nan)
-            return blank, blank, np.array(np.nan)
+            return blank, blank, np.nan
         weighted = design / error[:, None]
         covariance = np.linalg.inv(weighted.T @ weighted)
         coefficients = covariance @ weighted.T @ (y / error)
         chi_squared = np.sum((y / error - weighted @ coefficients) ** 2)
-        return coefficients, np.sqrt(np.diag(covariance)), chi_squared
+        return coefficients, np.sqrt(np.diag(covariance)), float(chi_squared)
 
     coefficients, errors, chi_squared = xr.apply_ufunc(
         fit,

@@ -1,8 +1,8 @@
 """A study: one file, one question, one dataset. How its grid is chosen and how it is run.
 
-The module of a study offers ``Grid`` (a frozen dataclass), ``PROFILES`` (name -> Grid), ``TOLERANCE``,
-``predict(grid)`` and ``measure(grid)`` and, where it has transition lines, ``lines(grid)``. Without
-one of ``predict`` and ``measure`` there is no comparison.
+The module of a study offers ``Grid`` (a frozen dataclass), ``PROFILES`` (name -> Grid),
+``TOLERANCE``, ``predict(grid)`` and ``measure(grid)`` and, where it has transition lines,
+``lines(grid)``. Without one of ``predict`` and ``measure`` there is no comparison.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def _typed(grid: Any, name: str, value: Any) -> Any:
     if not all(right) or not values or (isinstance(value, list) and not several):
         form = f"{kind.__name__}, or several separated by commas" if several else kind.__name__
         raise ValueError(f"{name} = {value!r} is not of type {form}")
-    return tuple(kind(v) for v in values) if several else kind(value)
+    typed = tuple(kind(v) for v in values)
+    return typed if several else typed[0]
 
 
 def run(study: ModuleType, grid: Any) -> xr.DataTree:
@@ -121,7 +122,8 @@ def failures(tree: xr.DataTree) -> dict[str, str]:
     found = {}
     for node in tree.subtree:
         if "status" in node.data_vars:
-            counts = {c.name: int((node["status"] == c).sum()) for c in FAILURES}
+            status = node.to_dataset()["status"]
+            counts = {code.name: int((status == code).sum()) for code in FAILURES}
             told = ", ".join(f"{count} points {name}" for name, count in counts.items() if count)
             if told:
                 found[node.path] = told

@@ -1,4 +1,4 @@
-"""Simulations on a labelled grid, with random numbers that belong to the point, not to the order."""
+"""Simulations on a labelled grid, with random numbers that belong to the point."""
 
 from __future__ import annotations
 

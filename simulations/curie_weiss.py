@@ -20,7 +20,7 @@ from .glauber import Dynamics, check_dynamics, flip_probability
 from .recording import recorded
 
 Temperature = Annotated[Array, Interval(0.0, inf, closed=True), Label("temperature, $T$")]
-Field = Annotated[Array, Label("external field, $h$")]
+Field = Annotated[Array | float, Label("external field, $h$")]
 Spins = Annotated[int, Interval(2, inf, closed=True), Label("number of spins, $N$")]
 Steps = Annotated[int, Interval(1, inf, closed=True)]
 
@@ -46,7 +46,7 @@ class State(NamedTuple):
 def simulate(
     key: Array,
     temperature: Temperature,
-    field: Field = 0.0,  # type: ignore[assignment]
+    field: Field = 0.0,
     *,
     n_spins: Spins,
     sweeps: Steps = 200,

@@ -5,11 +5,12 @@ State a theory (``Equilibrium``, ``SelfConsistent``, ``Flow``, or a plain functi
 ``xarray.Dataset`` whose points carry residual, certificate, stability and status.
 """
 
+from thermolimit.leaves import Interval, Label
+
 from .failures import ConvergenceError, ConvergenceWarning
 from .flows import trajectory
 from .formulas import evaluate
 from .labelled import certify, equilibrium, saddle_points
-from thermolimit.leaves import Interval, Label
 from .mean_field import Equilibrium, Flow, SelfConsistent
 from .quadrature import GaussHermite, SinhTrapezoid, expectation
 from .saddle import Status

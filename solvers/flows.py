@@ -5,8 +5,7 @@ scipy's LSODA, which changes between a stiff and a non-stiff method by itself, d
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,9 +16,10 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from scipy.integrate import solve_ivp
 
+from thermolimit.leaves import Interval, Leaf, leaves
+
 from .failures import OnFailure
 from .lanes import fold, lay_out
-from thermolimit.leaves import Interval, Leaf, leaves
 from .mean_field import Control, Flow, Order
 from .precision import theory_precision
 from .progress import Progress
@@ -27,6 +27,7 @@ from .saddle import Status
 from .tiles import map_each
 
 TOLERANCE = 1e-10  # relative; absolute 100 times smaller
+MAX_EVALUATIONS = 200_000
 LOOSER = 100.0  # for the second integration, whose deviation is reported as the error
 
 
@@ -42,30 +43,40 @@ def integrate(theory: Flow, order: Order, control: Control, times: np.ndarray) -
     """Follow one flow from ``order`` at time 0; to be called in ``theory_precision``."""
     x, unravel = ravel_pytree(order)
     velocity = partial(_velocity, theory, unravel, control)
-    paths = []
-    for tolerance in (TOLERANCE, LOOSER * TOLERANCE):
-        solved = solve_ivp(
-            lambda _, x: np.asarray(velocity(x)),
-            (0.0, times[-1]),
-            np.asarray(x),
-            method="LSODA",
-            t_eval=times,
-            rtol=tolerance,
-            atol=tolerance / 100,
-        )
-        if not solved.success:
-            shape = (len(times), x.size)
-            return _path(unravel, np.full(shape, np.nan), np.nan, Status.NOT_CONVERGED)
-        paths.append(solved.y.T)
-    fine, loose = paths
+    try:
+        fine = _solve(velocity, np.asarray(x), times, TOLERANCE)
+        loose = _solve(velocity, np.asarray(x), times, LOOSER * TOLERANCE)
+        status = Status.OK if np.isfinite(fine).all() else Status.NOT_FINITE
+    except _NotSolved:
+        fine = loose = np.full((len(times), x.size), np.nan)
+        status = Status.NOT_CONVERGED
     residual = np.max(np.abs(fine - loose) / (1 + np.abs(fine)))
-    return _path(
-        unravel, fine, residual, Status.OK if np.isfinite(fine).all() else Status.NOT_FINITE
-    )
+    return Path(jax.vmap(unravel)(fine), residual, np.asarray(status))
 
 
-def _path(unravel: Any, x: np.ndarray, residual: float, status: Status) -> Path:
-    return Path(jax.vmap(unravel)(x), np.asarray(residual), np.asarray(status))
+class _NotSolved(Exception):
+    """The flow could not be followed to the end."""
+
+
+def _solve(
+    velocity: Callable[[Array], Array], x: np.ndarray, times: np.ndarray, tolerance: float
+) -> np.ndarray:
+    """Array (times, unknowns)."""
+    evaluations = 0
+
+    def count_and_evaluate(_: float, x: Any) -> np.ndarray:
+        nonlocal evaluations
+        evaluations += 1
+        if evaluations > MAX_EVALUATIONS:  # towards a singularity LSODA would go on for ever
+            raise _NotSolved
+        return np.asarray(velocity(x))
+
+    span = (0.0, times[-1])
+    options = {"t_eval": times, "rtol": tolerance, "atol": tolerance / 100}
+    solved = solve_ivp(count_and_evaluate, span, x, method="LSODA", **options)
+    if not solved.success:
+        raise _NotSolved
+    return solved.y.T
 
 
 @partial(jax.jit, static_argnums=(0, 1))

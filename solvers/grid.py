@@ -65,7 +65,7 @@ class Grid:
 
 
 def make_grid(given: Mapping[str, Any], described: Mapping[str, Leaf]) -> Grid:
-    """Broadcast numbers, 1-d axes and DataArrays against each other by the names of their dimensions.
+    """Broadcast numbers, 1-d axes and DataArrays by the names of their dimensions.
 
     Parameters
     ----------

@@ -12,9 +12,10 @@ import numpy as np
 import xarray as xr
 from jax import Array
 
+from thermolimit.leaves import Leaf, leaves
+
 from .failures import OnFailure, mark, settle
 from .lanes import fold, lay_out
-from thermolimit.leaves import Leaf, leaves
 from .mean_field import Control, Equilibrium, Order, SelfConsistent
 from .precision import theory_precision
 from .progress import Progress

@@ -11,9 +11,10 @@ import jax
 import numpy as np
 import xarray as xr
 
+from thermolimit.leaves import Leaf, check_names, leaves, unknown_name
+
 from .failures import OnFailure, settle, status_variable
 from .grid import Grid, make_grid
-from thermolimit.leaves import Leaf, check_names, leaves, unknown_name
 from .mean_field import Order, Theory
 from .tiles import map_tiles
 

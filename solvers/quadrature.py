@@ -30,7 +30,10 @@ class GaussianRule(Protocol):
     """Nodes and weights for the mean of a function of a standard normal variable z."""
 
     def nodes_and_weights(self, mean: Array, std: Array, scale: Array) -> tuple[Array, Array]:
-        """Arrays (nodes,): z and weights that sum to one, for a field mean + std z."""
+        """z and weights that sum to one, for a field mean + std z: arrays (pairs, 2).
+
+        The two nodes of a pair are mirror images when the field is zero in the middle.
+        """
         ...
 
     def refined(self) -> GaussianRule:
@@ -40,19 +43,22 @@ class GaussianRule(Protocol):
 
 @dataclass(frozen=True)
 class SinhTrapezoid:
-    """Trapezoidal rule in u, with z = z0 + w sinh(u), z0 where the field is zero, w of order scale / std.
+    """Trapezoidal rule in u, z = z0 + w sinh(u): z0 where the field is zero, w about scale / std.
 
     Parameters
     ----------
     nodes : int
-        Number of nodes. 101 give tanh(h / T) to 1e-12 from T = 0.1 std upwards wherever its zero
-        lies, and to 1e-8 at T = 0.01 std; the certificate of a result tells.
+        Number of nodes, odd. 101 give tanh(h / T) to 1e-12 from T = 0.1 std upwards wherever its
+        zero lies, and to 1e-8 at T = 0.01 std; the certificate of a result tells.
     """
 
     nodes: int = 101
 
+    def __post_init__(self) -> None:
+        _check_odd(self.nodes)
+
     def nodes_and_weights(self, mean: Array, std: Array, scale: Array) -> tuple[Array, Array]:
-        """Nodes and weights, arrays (nodes,)."""
+        """Nodes and weights, arrays (pairs, 2)."""
         centre = jnp.clip(-mean / std, -CUT, CUT)
         # what happens at z0 counts with weight exp(-z0^2 / 2): the further out, the coarser it may
         # be resolved, and the finer the nodes under the bulk of the Gaussian
@@ -60,11 +66,12 @@ class SinhTrapezoid:
         width = 1 / (1 / WIDEST + weight_left * std / (SHARPNESS * scale))
         left, right = jnp.arcsinh((CUT + centre) / width), jnp.arcsinh((CUT - centre) / width)
         half = (right + left) / 2
-        u = (right - left) / 2 + half * np.linspace(-1.0, 1.0, self.nodes)
-        z = centre + width * jnp.sinh(u)
-        step = 2 * half / (self.nodes - 1)
+        u = (right - left) / 2 + half * _mirrored(np.linspace(0.0, 1.0, 1 + self.nodes // 2))
+        # compiled sinh is odd only up to rounding, and the pairs must mirror to the last bit
+        z = centre + width * jnp.sign(u) * jnp.sinh(jnp.abs(u))
         density = jnp.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-        return z, step * width * jnp.cosh(u) * density
+        step = half / (self.nodes // 2)
+        return z, step * width * jnp.cosh(u) * density * _shares(self.nodes)
 
     def refined(self) -> SinhTrapezoid:
         """The rule with three times as many nodes."""
@@ -78,20 +85,42 @@ class GaussHermite:
     Parameters
     ----------
     nodes : int
-        Number of nodes.
+        Number of nodes, odd.
     """
 
     nodes: int = 41
 
+    def __post_init__(self) -> None:
+        _check_odd(self.nodes)
+
     def nodes_and_weights(self, mean: Array, std: Array, scale: Array) -> tuple[Array, Array]:
-        """Nodes and weights, arrays (nodes,); they do not depend on the field."""
+        """Nodes and weights, arrays (pairs, 2); they do not depend on the field."""
         z, weights = np.polynomial.hermite_e.hermegauss(self.nodes)
+        upper = slice(self.nodes // 2, None)
         dtype = jnp.result_type(std)
-        return jnp.asarray(z, dtype), jnp.asarray(weights / weights.sum(), dtype)
+        shared = weights[upper, None] * _shares(self.nodes) / weights.sum()
+        return jnp.asarray(_mirrored(z[upper]), dtype), jnp.asarray(shared, dtype)
 
     def refined(self) -> GaussHermite:
         """The rule with three times as many nodes."""
         return dataclasses.replace(self, nodes=3 * self.nodes)
+
+
+def _check_odd(nodes: int) -> None:
+    if nodes < 3 or nodes % 2 == 0:
+        raise ValueError(f"nodes = {nodes} is not an odd number above 1")
+
+
+def _mirrored(positive: np.ndarray) -> np.ndarray:
+    """(+x, -x) side by side: compiled code treats neighbours alike, to the last bit."""
+    return np.stack([positive, -positive], axis=1)
+
+
+def _shares(nodes: int) -> np.ndarray:
+    """Array (pairs, 2): the middle node fills both places of the first pair, half in each."""
+    shares = np.ones((1 + nodes // 2, 2))
+    shares[0] = 0.5
+    return shares
 
 
 def expectation(
@@ -137,14 +166,15 @@ def expectation(
 def _expectation(fn, rule, mean, variance, scale, args):
     tiny = jnp.finfo(variance.dtype).tiny
     z, weights = rule.nodes_and_weights(mean, jnp.sqrt(jnp.maximum(variance, tiny)), scale)
-    values = jax.vmap(lambda h: fn(h, *args))(mean + jnp.sqrt(variance) * z)
+    at_fields = jax.vmap(jax.vmap(lambda h: fn(h, *args)))
+    values = at_fields(mean + jnp.sqrt(variance) * z)
     return jax.tree.map(partial(_paired_sum, weights), values)
 
 
 def _paired_sum(weights, values):
-    terms = (weights * values.T).T
+    weights = weights.reshape(weights.shape + (1,) * (values.ndim - 2))
     # in pairs +u, -u: odd integrands cancel exactly, so a symmetric start stays symmetric
-    return jnp.sum(terms + terms[::-1], axis=0) / 2
+    return jnp.sum(jnp.sum(weights * values, axis=1), axis=0)
 
 
 @_expectation.defjvp

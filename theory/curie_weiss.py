@@ -21,7 +21,7 @@ from jax import Array
 
 from thermolimit.solvers import Equilibrium, Flow, Label
 
-Magnetization = Annotated[Array, Label("magnetization, $m$")]
+Magnetization = Annotated[Array | float, Label("magnetization, $m$")]
 
 
 class Order(NamedTuple):
@@ -34,10 +34,10 @@ class Control(NamedTuple):
     """Control parameters."""
 
     temperature: Annotated[Array, (0.0, inf), Label("temperature, $T$")]
-    field: Annotated[Array, Label("external field, $h$")] = 0.0  # type: ignore[assignment]
+    field: Annotated[Array | float, Label("external field, $h$")] = 0.0
 
 
-STARTS = {"up": Order(1.0), "down": Order(-1.0)}  # type: ignore[arg-type]
+STARTS = {"up": Order(1.0), "down": Order(-1.0)}
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class CurieWeiss(Equilibrium):
     class Observables(NamedTuple):
         """What can be measured but is no order parameter."""
 
-        energy: Annotated[Array, Label("energy per spin, $u$")]
+        energy: Annotated[Array | float, Label("energy per spin, $u$")]
 
     def free_energy(self, order: Order, control: Control) -> Array:
         """Free energy per spin."""

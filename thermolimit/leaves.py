@@ -53,6 +53,7 @@ class Leaf(NamedTuple):
     interval: Interval | None = None
     label: str = ""
     integer: bool = False
+    word: bool = False  # a name or a switch, which is the function's own business
 
     @property
     def attrs(self) -> dict[str, str]:
@@ -63,7 +64,9 @@ class Leaf(NamedTuple):
         """The values as an array, or a sentence that says which of them is not allowed."""
         array = np.asarray(values)
         if array.dtype.kind not in "iuf":
-            return array  # names and switches are the function's own business
+            if self.word:
+                return array
+            raise ValueError(f"{self.name} = {values!r} is not a number")
         bad = ~np.isfinite(array)
         if bad.any():
             raise ValueError(f"{self.name} = {array[bad].flat[0]:g} is not a finite number")
@@ -83,7 +86,8 @@ def leaf(name: str, annotation: Any) -> Leaf:
         if typing.get_origin(annotation) is typing.Annotated
         else (annotation,)
     )
-    found = Leaf(name, integer=kind is int)
+    word = kind in (str, bool) or typing.get_origin(kind) is typing.Literal
+    found = Leaf(name, integer=kind is int, word=word)
     for item in metadata:
         if isinstance(item, str):
             found = found._replace(dims=(*found.dims, item))

@@ -65,7 +65,7 @@ def _plane(figure: Figure, axes: Axes, tree: xr.DataTree) -> None:
 
 def _deviation(axes: Axes, comparison: xr.Dataset) -> None:
     stacked = comparison.stack(point=("pattern_load", "temperature"))
-    stacked = stacked.isel(point=np.isfinite(stacked["overlap_difference"]).any("n_spins").values)
+    stacked = stacked.dropna("point", how="all", subset=["overlap_difference"])
     count = stacked.sizes["point"]
     sizes = stacked["n_spins"].values
     for index in range(count):

@@ -76,9 +76,9 @@ def simulate_jax(
 class TimeAverages(NamedTuple):
     """Of one network after the burn-in."""
 
-    spins: Array  # (N,)
-    power: Array  # sum over mu of m_mu^2
-    acceptance: Array
+    spins: Array | np.ndarray  # (N,)
+    power: Array | np.ndarray  # sum over mu of m_mu^2
+    acceptance: Array | np.ndarray
 
 
 def _network(patterns, temperature, sweeps, burn_in, dynamics, key) -> TimeAverages:
@@ -115,7 +115,11 @@ def _sweep(key, patterns, temperature, dynamics, spins, sums):
         cost = 2 * (spin * (row @ sums) - k) / n  # k: the removed self-coupling
         flip = uniforms[i] < flip_probability(cost, temperature, dynamics)
         new = jnp.where(flip, -spin, spin)
-        return spins.at[sites[i]].set(new), sums + row * (new - spin), accepted + flip
+        return (
+            spins.at[sites[i]].set(new),
+            sums + row * (new - spin),
+            accepted + flip.astype(row.dtype),
+        )
 
     start = (spins, sums, jnp.zeros((), patterns.dtype))
     spins, sums, accepted = lax.fori_loop(0, n, attempt, start)

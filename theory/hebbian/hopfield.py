@@ -36,9 +36,10 @@ from thermolimit.solvers import (
 )
 from thermolimit.solvers.quadrature import GaussianRule
 
-Overlap = Annotated[Array, Label("overlap with the retrieved pattern, $m$")]
-SelfOverlap = Annotated[Array, Label("Edwards-Anderson overlap, $q$")]
-Crosstalk = Annotated[Array, Label(r"noise of the other patterns / $\alpha$, $r$")]
+Overlap = Annotated[Array | float, Label("overlap with the retrieved pattern, $m$")]
+SelfOverlap = Annotated[Array | float, Label("Edwards-Anderson overlap, $q$")]
+Crosstalk = Annotated[Array | float, Label(r"noise of the other patterns / $\alpha$, $r$")]
+Susceptibility = Annotated[Array | float, Label(r"susceptibility, $C = \lim (1 - q) / T$")]
 PatternLoad = Annotated[Array, (0.0, inf), Label(r"patterns per neuron, $\alpha$")]
 Temperature = Annotated[Array, (0.0, inf), Label("temperature, $T$")]
 Energy = Annotated[Array, Label("energy per spin, $u$")]
@@ -180,7 +181,7 @@ class ZeroTemperature(SelfConsistent):
         """Order parameters."""
 
         overlap: Overlap
-        susceptibility: Annotated[Array, Label(r"susceptibility, $C = \lim (1 - q) / T$")]
+        susceptibility: Susceptibility
         crosstalk: Crosstalk
 
     class Control(NamedTuple):

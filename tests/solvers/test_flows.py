@@ -1,0 +1,95 @@
+"""Flows follow their exact solutions, and come to rest where the saddle points are."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from thermolimit import solvers
+from thermolimit.solvers import Flow, Status
+from thermolimit.theory.curie_weiss import CurieWeiss, GlauberDynamics
+
+TIME = np.array([0.0, 0.1, 1.0, 5.0])
+
+
+class One(NamedTuple):
+    x: Any
+
+
+class Rate(NamedTuple):
+    rate: Any
+
+
+@dataclass(frozen=True)
+class Logistic(Flow):
+    """x' = rate x (1 - x)."""
+
+    Order, Control = One, Rate
+    starts = {"small": One(0.01)}
+
+    def velocity(self, order, control):
+        return One(control.rate * order.x * (1 - order.x))
+
+
+@dataclass(frozen=True)
+class Explosion(Flow):
+    """x' = x^2 from 1: infinite at time 1."""
+
+    Order, Control = One, Rate
+    starts = {"one": One(1.0)}
+
+    def velocity(self, order, control):
+        return One(control.rate * order.x**2)
+
+
+@dataclass(frozen=True)
+class Stiff(Flow):
+    """Two times that differ by 10^6."""
+
+    class Order(NamedTuple):
+        x: Annotated[Any, "mode"]
+
+    Control = Rate
+    starts = {"both": Order(np.array([1.0, 1.0]))}
+
+    def velocity(self, order, control):
+        return self.Order(-jnp.array([1.0, 1e6]) * order.x * control.rate)
+
+
+def test_the_logistic_flow_follows_its_solution():
+    data = solvers.trajectory(Logistic(), time=TIME, rate=[1.0, 2.0], start="small")
+    assert data["x"].dims == ("rate", "time")
+    exact = 1 / (1 + 99 * np.exp(-np.outer([1.0, 2.0], TIME)))
+    np.testing.assert_allclose(data["x"], exact, rtol=1e-8)
+    assert (data["residual"] < 1e-6).all()
+
+
+def test_a_stiff_flow_needs_no_other_call():
+    data = solvers.trajectory(Stiff(), time=TIME, rate=1.0, start="both")
+    np.testing.assert_allclose(data["x"].values[:, 0], np.exp(-TIME), atol=1e-9)
+    np.testing.assert_allclose(data["x"].values[1:, 1], 0, atol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore:.*lsoda.*:UserWarning")
+def test_a_flow_that_explodes_is_masked_with_a_warning():
+    with pytest.warns(solvers.ConvergenceWarning):
+        data = solvers.trajectory(Explosion(), time=TIME, rate=1.0, start="one")
+    assert data["status"] != Status.OK
+    assert np.isnan(data["x"]).all()
+
+
+def test_relaxation_ends_in_the_equilibrium_state():
+    controls = {"temperature": [0.5, 0.8], "field": [0.0, 0.1]}
+    late = solvers.trajectory(GlauberDynamics(), time=[200.0], start="up", **controls)
+    still = solvers.saddle_points(CurieWeiss(), start="up", **controls)
+    np.testing.assert_allclose(
+        late["magnetization"].isel(time=0), still["magnetization"], atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("time", [[-1.0, 1.0], [1.0, 0.5], [[1.0]], []])
+def test_times_must_increase_from_zero(time):
+    with pytest.raises(ValueError, match="time"):
+        solvers.trajectory(GlauberDynamics(), time=time, temperature=0.5)
