@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Hashable
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+import zarr
 from zarr.codecs import ZstdCodec
 
 from thermolimit.solvers import Status
@@ -35,7 +37,9 @@ def save(tree: xr.DataTree, path: Path) -> None:
     encoding = {node.path: dict.fromkeys(map(str, node.variables), codec) for node in coded.subtree}
     partial = path.with_name(f"{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    coded.to_zarr(partial, zarr_format=3, consolidated=False, encoding=encoding)
+    # chunks of fill values are written too, so that a lost one is missed
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        coded.to_zarr(partial, zarr_format=3, consolidated=False, encoding=encoding)
     shutil.rmtree(path, ignore_errors=True)
     partial.rename(path)
 
@@ -47,14 +51,35 @@ def load(path: Path) -> xr.DataTree:
     ------
     FileNotFoundError
         If there is no such dataset.
+    ValueError
+        If some of it is lost or fails its checksum.
     """
-    if not path.is_dir():
-        raise FileNotFoundError(f"there is no dataset {path}; make it with `thermolimit run`")
+    broken = damage(path)
+    if broken:
+        raise ValueError(f"{path} is damaged: {broken[0]} (`thermolimit verify` lists all)")
     with xr.open_datatree(path, engine="zarr", consolidated=False) as stored:
         tree = stored.load()
     named = tree.map_over_datasets(_codes_to_strings)
     named.attrs = tree.attrs
     return named
+
+
+def damage(path: Path) -> list[str]:
+    """Sentences about arrays that cannot be read; every chunk is read against its checksum."""
+    if not path.is_dir():
+        raise FileNotFoundError(f"there is no dataset {path}; make it with `thermolimit run`")
+    found = []
+    for name, array in zarr.open_group(path, mode="r").members(max_depth=None):
+        if isinstance(array, zarr.Array):
+            lost = array.nchunks - array.nchunks_initialized
+            if lost:
+                found.append(f"/{name}: {lost} of {array.nchunks} chunks are missing")
+                continue
+            try:
+                array[...]
+            except (OSError, RuntimeError, ValueError) as error:
+                found.append(f"/{name}: {error}")
+    return found
 
 
 def problems(tree: xr.DataTree) -> list[str]:
@@ -80,8 +105,8 @@ def _strings_to_codes(data: xr.Dataset) -> xr.Dataset:
         if variable.dtype.kind == "U":
             words, codes = np.unique(variable.values, return_inverse=True)
             attrs = {**variable.attrs, CODES: [str(word) for word in words]}
-            coded[name] = (variable.dims, codes.reshape(variable.shape).astype(np.int8), attrs)
-    return data.assign_coords(coded)
+            coded[name] = (variable.dims, codes.reshape(variable.shape), attrs)
+    return _replaced(data, coded)
 
 
 def _codes_to_strings(data: xr.Dataset) -> xr.Dataset:
@@ -90,4 +115,10 @@ def _codes_to_strings(data: xr.Dataset) -> xr.Dataset:
         if CODES in variable.attrs:
             attrs = {k: v for k, v in variable.attrs.items() if k != CODES}
             named[name] = (variable.dims, np.array(variable.attrs[CODES])[variable.values], attrs)
-    return data.assign_coords(named)
+    return _replaced(data, named)
+
+
+def _replaced(data: xr.Dataset, variables: dict[Hashable, tuple]) -> xr.Dataset:
+    coords = {name: new for name, new in variables.items() if name in data.coords}
+    others = {name: new for name, new in variables.items() if name not in data.coords}
+    return data.assign_coords(coords).assign(others)

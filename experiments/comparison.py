@@ -16,7 +16,12 @@ from thermolimit.solvers.failures import DIAGNOSTICS
 
 def axis(lower: float, upper: float, points: int, include: Iterable[float] = ()) -> np.ndarray:
     """Equally spaced values and, exactly, those of ``include``; increasing, each once."""
-    return np.unique(np.concatenate([np.linspace(lower, upper, points), list(include)]))
+    exact = np.array(list(include), float)
+    spaced = np.linspace(lower, upper, points)
+    # 0.3 and linspace(0, 1, 11)[3] are not the same number, but the same point
+    rounding = 1e-12 * np.max(np.abs([lower, upper]))
+    repeated = (np.abs(spaced[:, None] - exact) <= rounding).any(axis=1)
+    return np.unique(np.concatenate([spaced[~repeated], exact]))
 
 
 def compare(predicted: xr.Dataset, measured: xr.Dataset) -> xr.Dataset:
@@ -164,7 +169,7 @@ def _agreement(name: str, size: int, chosen: xr.Dataset, tolerance: Tolerance) -
     if np.isfinite(pull).any():
         at = pull.isel(abs(pull).argmax(pull.dims)) if pull.ndim else pull
         worst = float(at)
-        where = ", ".join(f"{dim}={at[dim].item():g}" for dim in pull.dims if dim in at.coords)
+        where = ", ".join(f"{dim}={at[dim].item()}" for dim in pull.dims if dim in at.coords)
     return Agreement(
         name,
         size,

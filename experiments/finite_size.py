@@ -36,7 +36,7 @@ def inverse_size_fit(
         known = [str(n).removesuffix("_difference") for n in data if str(n).endswith("_difference")]
         raise ValueError(unknown_name("observable", name, known))
     y, error = data[f"{name}_difference"], data[f"{name}_error"]
-    sizes = data[size].values.astype(float)
+    sizes = np.atleast_1d(data[size].values).astype(float)
     freedom = len(sizes) - 1 - len(powers)
     if freedom < 1:
         raise ValueError(f"{len(sizes)} sizes are too few to fit {1 + len(powers)} coefficients")

@@ -44,7 +44,7 @@ def configure(
     if config is not None:
         try:
             given |= tomllib.loads(config.read_text())
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError) as error:  # ValueError: not TOML, or not even text
             raise ValueError(f"cannot read {config}: {error}") from error
     for change in changes:
         name, sign, text = change.partition("=")

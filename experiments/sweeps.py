@@ -78,7 +78,7 @@ def sweep(
     values: dict[str, np.ndarray] = {}
     total = grid.points * replicas
     with simulation_precision(precision), Progress("simulation", total) as progress:
-        for fixed, index in by_shape(columns, face.fixed):
+        for fixed, index in by_shape(columns, face.fixed, total):
             numbers = {name: columns[name][index] for name in face.numbers}
             lanes = (draws[0][index], draws[1][index], numbers)
             if face.random == "key":
@@ -87,7 +87,7 @@ def sweep(
             else:
                 found = map_each(partial(_with_rng, run, fixed, grid.whole), lanes, progress)
             for name, value in found._asdict().items():
-                blank = np.full((total, *value.shape[1:]), np.nan, value.dtype)
+                blank = np.empty((total, *value.shape[1:]), value.dtype)
                 values.setdefault(name, blank)[index] = value
     return _dataset(grid, replicas, values, face.results, {
         "simulation": qualified_name(run),
@@ -109,12 +109,14 @@ def point_keys(seed: int, grid: Grid) -> np.ndarray:
 
     Arguments with dimensions of their own, such as record times, are not part of a point.
     """
-    rows = zip(*grid.columns.values(), strict=True)
-    return np.array([point_key(seed, dict(zip(grid.columns, row, strict=True))) for row in rows])
+    rows = [{name: v[i] for name, v in grid.columns.items()} for i in range(grid.points)]
+    return np.array([point_key(seed, row) for row in rows])
 
 
 def _said(value: Any) -> str:
-    return f"{float(value):.{DIGITS}g}" if np.asarray(value).dtype.kind in "biuf" else str(value)
+    if np.asarray(value).dtype.kind not in "biuf":
+        return str(value)
+    return f"{float(value) + 0.0:.{DIGITS}g}"  # -0.0 is 0.0
 
 
 def _with_rng(run: Callable[..., Any], fixed: dict[str, Any], whole: Any, lane: Any) -> Any:

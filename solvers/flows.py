@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax import Array
@@ -51,7 +52,7 @@ def integrate(theory: Flow, order: Order, control: Control, times: np.ndarray) -
         fine = loose = np.full((len(times), x.size), np.nan)
         status = Status.NOT_CONVERGED
     residual = np.max(np.abs(fine - loose) / (1 + np.abs(fine)))
-    return Path(jax.vmap(unravel)(fine), residual, np.asarray(status))
+    return Path(jax.vmap(unravel)(jnp.asarray(fine)), np.asarray(residual), np.asarray(status))
 
 
 class _NotSolved(Exception):
@@ -111,7 +112,7 @@ def trajectory(
         when the integration is repeated with a hundred times larger tolerance.
     """
     times = Leaf("time", interval=Interval(0.0, np.inf, closed=True)).checked(time)
-    if times.ndim != 1 or times.size == 0 or (np.diff(times) <= 0).any():
+    if times.ndim != 1 or (np.diff(times) <= 0).any():
         raise ValueError("time must be an increasing 1-d sequence")
 
     def follow(lane: tuple[Order, dict[str, np.ndarray]]) -> dict[str, Any]:

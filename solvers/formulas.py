@@ -48,14 +48,14 @@ def evaluate(fn: Callable[..., Any], **axes: Any) -> xr.Dataset:
     grid = make_grid(face.complete(axes), face.arguments)
     values: dict[str, np.ndarray] = {}
     with theory_precision(), Progress(fn.__name__, grid.points) as progress:
-        for fixed, index in by_shape(grid.columns, face.fixed):
+        for fixed, index in by_shape(grid.columns, face.fixed, grid.points):
             lanes = (index, {name: grid.columns[name][index] for name in face.numbers})
             if face.jitted:
                 found = map_tiles(_batched(fn, fixed, grid.whole), lanes, progress)
             else:
                 found = map_each(partial(_at_point, fn, fixed, grid.whole), lanes, progress)
             for name, value in found._asdict().items():
-                blank = np.full((grid.points, *value.shape[1:]), np.nan)
+                blank = np.empty((grid.points, *value.shape[1:]), value.dtype)
                 values.setdefault(name, blank)[index] = value
     finite = [np.isfinite(v.reshape(grid.points, -1)).all(axis=1) for v in values.values()]
     status = np.where(np.all(finite, axis=0), Status.OK, Status.NOT_FINITE).reshape(grid.shape)

@@ -106,8 +106,6 @@ def _axis(value: Any, leaf: Leaf) -> xr.DataArray:
         )
     if array.ndim == 0:
         return xr.DataArray(array, attrs=leaf.attrs)
-    if array.size == 0:
-        raise ValueError(f"{leaf.name} is empty")
     if len(np.unique(array)) < array.size:
         raise ValueError(f"{leaf.name} has repeated values")
     axis = xr.Variable(leaf.name, array, leaf.attrs)

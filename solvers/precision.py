@@ -22,8 +22,11 @@ def theory_precision() -> Iterator[None]:
 
 @contextmanager
 def simulation_precision(bits: int = 32) -> Iterator[None]:
-    """Float32 (or float64 with ``bits=64``) on the default device, whatever the global setting."""
+    """Float32 (or float64 with ``bits=64``) on the default device, whatever the global settings.
+
+    The layout of random bits is fixed too: another one would draw other numbers from the same key.
+    """
     if bits not in (32, 64):
         raise ValueError(f"precision = {bits} is neither 32 nor 64")
-    with jax.enable_x64(bits == 64):
+    with jax.enable_x64(bits == 64), jax.threefry_partitionable(True):
         yield

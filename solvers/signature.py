@@ -66,11 +66,11 @@ def signature(fn: Callable[..., Any]) -> Signature:
 
 
 def by_shape(
-    columns: Mapping[str, np.ndarray], fixed: tuple[str, ...]
+    columns: Mapping[str, np.ndarray], fixed: tuple[str, ...], lanes: int
 ) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
     """Group lanes by the arguments that fix shapes: (these arguments, indices of the lanes)."""
     groups: dict[tuple[Any, ...], list[int]] = {}
-    for lane in range(len(next(iter(columns.values())))):
+    for lane in range(lanes):
         groups.setdefault(tuple(columns[name][lane].item() for name in fixed), []).append(lane)
-    for values, lanes in groups.items():
-        yield dict(zip(fixed, values, strict=True)), np.array(lanes)
+    for values, members in groups.items():
+        yield dict(zip(fixed, values, strict=True)), np.array(members)

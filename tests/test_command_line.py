@@ -295,7 +295,7 @@ class Grid:
 study = types.ModuleType("thermolimit.experiments.toys.endless")
 study.PROFILES = {"quick": Grid()}
 study.predict = lambda grid: None
-study.measure = lambda grid: time.sleep(600)
+study.measure = lambda grid: time.sleep(60)
 catalogue.load = lambda name: study
 # a shell that runs the tests in the background has its children ignore it
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -310,7 +310,7 @@ def test_a_run_that_is_stopped_says_so_and_writes_nothing(sent, code, tmp_path):
         assert child.stderr is not None
         assert child.stderr.readline().startswith("theory: ")
         child.send_signal(sent)
-        _, errors = child.communicate(timeout=60)
+        _, errors = child.communicate(timeout=30)
     assert child.returncode == code
     assert "stopped" in errors
     assert "Traceback" not in errors

@@ -23,12 +23,19 @@ EPILOG = """exit codes: 0 agrees, 2 bad request, 3 some points failed, 4 ran but
 130 interrupted, 143 terminated"""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as a scheduler sends it at wall time."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    given = _parser().parse_args(arguments)
-    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    previous = signal.signal(signal.SIGTERM, _terminate)
     try:
-        return given.verb(given)
+        try:
+            given = _parser().parse_args(arguments)
+            return given.verb(given)
+        finally:
+            sys.stdout.flush()  # here, where a closed pipe can still be told from a defect
     except (LookupError, ValueError, FileNotFoundError) as error:
         # a message, not a defect: these name what was asked for and what is allowed
         print(f"thermolimit: {error.args[0] if error.args else error}", file=sys.stderr)
@@ -36,11 +43,15 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return AGREES
-    except KeyboardInterrupt:
-        print("\nstopped; nothing was written", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:
+        print("\nstopped; nothing was written, the same command starts again", file=sys.stderr)
+        return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _terminate(*_: Any) -> None:
+    raise Terminated
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -108,9 +119,10 @@ def _verify(given: argparse.Namespace) -> int:
     from thermolimit.experiments import archive
 
     _load(given)
-    tree = archive.load(_dataset(given))
-    found = archive.problems(tree)
-    print("\n".join(found) or f"{_dataset(given)}: every array is readable and complete")
+    path = _dataset(given)
+    found = archive.damage(path) or archive.problems(archive.load(path))
+    told = "\n".join(f"{path}{sentence}" for sentence in found)
+    print(told or f"{path}: every array is readable and complete")
     return POINTS_FAILED if found else AGREES
 
 

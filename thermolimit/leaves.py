@@ -63,6 +63,8 @@ class Leaf(NamedTuple):
     def checked(self, values: Any) -> np.ndarray:
         """The values as an array, or a sentence that says which of them is not allowed."""
         array = np.asarray(values)
+        if array.size == 0:
+            raise ValueError(f"{self.name} is empty")
         if array.dtype.kind not in "iuf":
             if self.word:
                 return array

@@ -100,7 +100,8 @@ def lines(grid: Grid) -> dict[str, xr.Dataset]:
         "first_order": _between(_retrieval_is_lowest, (few, T), (many, T)),
         "almeida_thouless": _between(_replicas_are_symmetric, (alpha, warm), (alpha, cold)),
         "glass": solvers.evaluate(
-            hopfield.glass_transition, pattern_load=axis(5e-4, 0.16, grid.resolution)
+            hopfield.glass_transition,
+            pattern_load=np.linspace(0.01, 0.4, grid.resolution) ** 2,  # evenly in temperature
         ),
     }
 

@@ -12,7 +12,7 @@ LINES = {
     "glass": ("k", "-", r"$T_g = 1 + \sqrt{\alpha}$, spin glass appears"),
     "spinodal": ("C1", "-", r"$T_M$, retrieval appears"),
     "first_order": ("C0", "-", r"$T_c$, retrieval is lowest"),
-    "almeida_thouless": ("C3", "--", r"$T_R$, replica symmetry breaks"),
+    "almeida_thouless": ("C3", "--", r"$T_R$, replica symmetry breaks (AT)"),
 }
 
 
@@ -91,4 +91,5 @@ def _deviation(axes: Axes, comparison: xr.Dataset) -> None:
         ylabel=r"overlap, simulation $-$ theory  ($\times 10^{-3}$)",
         title="Deviation from the limit, with standard errors",
     )
-    axes.legend(ncols=2, loc="upper center")
+    if count:
+        axes.legend(ncols=2, loc="upper center")
