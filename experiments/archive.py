@@ -40,8 +40,12 @@ def save(tree: xr.DataTree, path: Path) -> None:
     # chunks of fill values are written too, so that a lost one is missed
     with zarr.config.set({"array.write_empty_chunks": True}):
         coded.to_zarr(partial, zarr_format=3, consolidated=False, encoding=encoding)
-    shutil.rmtree(path, ignore_errors=True)
+    old = path.with_name(f"{path.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if path.exists():
+        path.rename(old)
     partial.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def load(path: Path) -> xr.DataTree:

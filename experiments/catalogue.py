@@ -29,11 +29,11 @@ def load(name: str) -> ModuleType:
 
     Raises
     ------
-    LookupError
+    ValueError
         If there is none of this name.
     """
     if name not in studies():
         from thermolimit.leaves import unknown_name
 
-        raise LookupError(unknown_name("study", name, list(studies())))
+        raise ValueError(unknown_name("study", name, list(studies())))
     return import_module(f"thermolimit.experiments.{name.replace('/', '.')}")

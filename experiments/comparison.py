@@ -79,24 +79,32 @@ def compare(predicted: xr.Dataset, measured: xr.Dataset) -> xr.Dataset:
 
 
 def _select(predicted: xr.Dataset, measured: xr.Dataset) -> xr.Dataset:
+    chosen = {}
     for dim in predicted.dims:
-        if dim not in measured.coords:
+        if dim in measured.coords:
+            missing = np.setdiff1d(measured[dim].values, predicted[dim].values)
+            if missing.size:
+                raise ValueError(
+                    f"{dim} = {missing[0]} was simulated but not predicted; "
+                    "put it among the theory's values with axis(..., include=)"
+                )
+            chosen[dim] = measured[dim]
+        elif dim not in measured.dims:
             raise ValueError(
                 f"the theory has a dimension {dim!r} that was not simulated; select one"
             )
-        missing = np.setdiff1d(measured[dim].values, predicted[dim].values)
-        if missing.size:
-            raise ValueError(
-                f"{dim} = {missing[0]} was simulated but not predicted; "
-                "put it among the theory's values with axis(..., include=)"
-            )
     for name, value in predicted.coords.items():
-        if value.ndim == 0 and name in measured.coords and (measured[name] != value).any():
-            raise ValueError(
-                f"{name} is {value.item()} in the theory "
-                f"and {measured[name].values} in the simulation"
-            )
-    return predicted.sel({dim: measured[dim] for dim in predicted.dims})
+        if name in measured.coords and not set(value.dims) & set(chosen):
+            if (
+                value.sizes != measured[name].sizes
+                and value.ndim
+                or (measured[name] != value).any()
+            ):
+                raise ValueError(
+                    f"{name} is {value.values} in the theory "
+                    f"and {measured[name].values} in the simulation"
+                )
+    return predicted.sel(chosen)
 
 
 @dataclass(frozen=True)
@@ -150,6 +158,8 @@ def agreement(comparison: xr.Dataset, tolerance: Tolerance) -> list[Agreement]:
         The rule.
     """
     rows = []
+    if tolerance.size not in comparison.coords:
+        raise ValueError(f"the comparison has no coordinate {tolerance.size!r}; see Tolerance")
     if tolerance.size not in comparison.dims:
         comparison = comparison.expand_dims(tolerance.size)
     for name in comparison.attrs["observables"]:

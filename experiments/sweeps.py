@@ -19,7 +19,7 @@ from thermolimit.solvers.precision import simulation_precision
 from thermolimit.solvers.progress import Progress
 from thermolimit.solvers.saddle import Status
 from thermolimit.solvers.signature import by_shape, signature
-from thermolimit.solvers.tiles import map_each, map_tiles
+from thermolimit.solvers.tiles import in_order, map_each, map_tiles
 
 DIGITS = 12  # of a coordinate: linspace(0, 1, 11)[3] is not linspace(0, 1, 101)[30]
 
@@ -67,6 +67,8 @@ def sweep(
     """
     if replicas < 1:
         raise ValueError(f"replicas = {replicas} is below 1")
+    if engine is not None and not isinstance(simulate, Engines):
+        raise ValueError(f"engine = {engine!r}, but {qualified_name(simulate)} has only one")
     run = simulate.choose(engine) if isinstance(simulate, Engines) else simulate
     face = signature(run)
     if face.random is None:
@@ -75,7 +77,7 @@ def sweep(
     points = point_keys(seed, grid)
     columns = {name: np.repeat(column, replicas) for name, column in grid.columns.items()}
     draws = (np.repeat(points, replicas, axis=0), np.tile(np.arange(replicas), grid.points))
-    values: dict[str, np.ndarray] = {}
+    groups = []
     total = grid.points * replicas
     with simulation_precision(precision), Progress("simulation", total) as progress:
         for fixed, index in by_shape(columns, face.fixed, total):
@@ -86,9 +88,8 @@ def sweep(
                 found = map_tiles(call, lanes, progress)
             else:
                 found = map_each(partial(_with_rng, run, fixed, grid.whole), lanes, progress)
-            for name, value in found._asdict().items():
-                blank = np.empty((total, *value.shape[1:]), value.dtype)
-                values.setdefault(name, blank)[index] = value
+            groups.append((index, found))
+    values = in_order(groups)._asdict()
     return _dataset(grid, replicas, values, face.results, {
         "simulation": qualified_name(run),
         "seed": str(seed),

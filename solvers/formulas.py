@@ -17,7 +17,7 @@ from .precision import theory_precision
 from .progress import Progress
 from .saddle import Status
 from .signature import by_shape, signature
-from .tiles import map_each, map_tiles
+from .tiles import in_order, map_each, map_tiles
 
 
 def evaluate(fn: Callable[..., Any], **axes: Any) -> xr.Dataset:
@@ -46,7 +46,7 @@ def evaluate(fn: Callable[..., Any], **axes: Any) -> xr.Dataset:
     """
     face = signature(fn)
     grid = make_grid(face.complete(axes), face.arguments)
-    values: dict[str, np.ndarray] = {}
+    groups = []
     with theory_precision(), Progress(fn.__name__, grid.points) as progress:
         for fixed, index in by_shape(grid.columns, face.fixed, grid.points):
             lanes = (index, {name: grid.columns[name][index] for name in face.numbers})
@@ -54,9 +54,8 @@ def evaluate(fn: Callable[..., Any], **axes: Any) -> xr.Dataset:
                 found = map_tiles(_batched(fn, fixed, grid.whole), lanes, progress)
             else:
                 found = map_each(partial(_at_point, fn, fixed, grid.whole), lanes, progress)
-            for name, value in found._asdict().items():
-                blank = np.empty((grid.points, *value.shape[1:]), value.dtype)
-                values.setdefault(name, blank)[index] = value
+            groups.append((index, found))
+    values = in_order(groups)._asdict()
     finite = [np.isfinite(v.reshape(grid.points, -1)).all(axis=1) for v in values.values()]
     status = np.where(np.all(finite, axis=0), Status.OK, Status.NOT_FINITE).reshape(grid.shape)
     data = grid.dataset(values, face.results, attrs={"formula": qualified_name(fn)})

@@ -80,7 +80,7 @@ def make_grid(given: Mapping[str, Any], described: Mapping[str, Leaf]) -> Grid:
     ValueError
         For values that are not allowed, empty or repeated, and for unnamed dimensions.
     """
-    whole = {name: described[name].checked(given[name]) for name in given if described[name].dims}
+    whole = {name: _whole(given[name], described[name]) for name in given if described[name].dims}
     axes = {
         name: _axis(value, described[name]) for name, value in given.items() if name not in whole
     }
@@ -93,6 +93,15 @@ def make_grid(given: Mapping[str, Any], described: Mapping[str, Leaf]) -> Grid:
         whole=whole,
         coords={name: array.reset_coords(drop=True) for name, array in axes.items()},
     )
+
+
+def _whole(value: Any, leaf: Leaf) -> np.ndarray:
+    array = leaf.checked(value)
+    if array.ndim != len(leaf.dims):
+        raise ValueError(f"{leaf.name} has {array.ndim} dimensions, not those of {leaf.dims}")
+    if leaf.dims == (leaf.name,) and (np.diff(array) <= 0).any():  # it becomes the coordinate
+        raise ValueError(f"{leaf.name} must increase")
+    return array
 
 
 def _axis(value: Any, leaf: Leaf) -> xr.DataArray:

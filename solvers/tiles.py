@@ -46,6 +46,13 @@ def map_tiles(
     return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:count], *parts)
 
 
+def in_order(groups: list[tuple[np.ndarray, Any]]) -> Any:
+    """Join the results of groups of lanes, each with the numbers of its lanes, in their order."""
+    order = np.argsort(np.concatenate([lanes for lanes, _ in groups]))
+    found = [results for _, results in groups]
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[order], *found)
+
+
 def map_each(fn: Callable[..., Any], lanes: Any, progress: Progress | None = None) -> Any:
     """Apply ``fn`` to one lane after the other and stack the results; as ``map_tiles``."""
     count = len(jax.tree.leaves(lanes)[0])

@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
             return given.verb(given)
         finally:
             sys.stdout.flush()  # here, where a closed pipe can still be told from a defect
-    except (LookupError, ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError) as error:
         # a message, not a defect: these name what was asked for and what is allowed
         print(f"thermolimit: {error.args[0] if error.args else error}", file=sys.stderr)
         return BAD_REQUEST

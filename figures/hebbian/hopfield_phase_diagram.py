@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 GLASS, METASTABLE, RETRIEVAL = "#efefef", "#dcebf7", "#a9cfec"  # tints of the phases
+OK = 1  # status of a point that can be trusted
 LINES = {
     "glass": ("k", "-", r"$T_g = 1 + \sqrt{\alpha}$, spin glass appears"),
     "spinodal": ("C1", "-", r"$T_M$, retrieval appears"),
@@ -40,10 +41,15 @@ def _plane(figure: Figure, axes: Axes, tree: xr.DataTree) -> None:
     simulation = tree["simulation"].to_dataset()
     largest = simulation.isel(n_spins=int(simulation["n_spins"].argmax("n_spins")))
     alpha, T = np.meshgrid(largest["pattern_load"], largest["temperature"], indexing="ij")
-    overlap = largest["overlap"].mean("replica").transpose("pattern_load", "temperature")
+    overlap = (
+        largest["overlap"]
+        .where(largest["status"] == OK)
+        .mean("replica")
+        .transpose("pattern_load", "temperature")
+    )
     points = axes.scatter(
         alpha, T, c=overlap, s=52, cmap="viridis", vmin=0, vmax=1, edgecolors="k", linewidths=0.8,
-        zorder=3, clip_on=False, label=f"simulation, N = {int(largest['n_spins'])}",
+        zorder=3, label=f"simulation, N = {int(largest['n_spins'])}",
     )  # fmt: skip
     figure.colorbar(points, ax=axes, label="simulated overlap with the stored pattern, $m$")
     for text, x, y in (

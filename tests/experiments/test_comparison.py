@@ -273,3 +273,25 @@ def test_a_value_on_the_axis_up_to_rounding_is_not_doubled():
     values = axis(0.0, 1.0, 11, include=(0.3,))
     assert 0.3 in values
     assert len(values) == 11
+
+
+def test_two_data_sets_along_the_same_line_are_compared_point_by_point():
+    line = {"temperature": ("point", [0.5, 0.7]), "field": ("point", [0.0, 0.1])}
+    predicted = xr.Dataset({"level": ("point", [1.0, 2.0])}, line)
+    measured = xr.Dataset(
+        {
+            "level": (("point", "replica"), [[1.0, 3.0], [2.0, 2.5]]),
+            "status": (("point", "replica"), np.ones((2, 2), int)),
+        },
+        line,
+    )
+    np.testing.assert_allclose(compare(predicted, measured)["level_difference"], [1.0, 0.25])
+    elsewhere = measured.assign_coords(field=("point", [0.0, 0.2]))
+    with pytest.raises(ValueError, match="field is .* in the theory"):
+        compare(predicted, elsewhere)
+
+
+def test_a_comparison_without_sizes_says_what_is_missing():
+    data = compare(theory([1.0, 2.0, 3.0]), simulation([[1.0, 1.1]]))
+    with pytest.raises(ValueError, match="no coordinate 'width'"):
+        agreement(data, Tolerance(size="width"))

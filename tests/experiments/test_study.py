@@ -222,5 +222,5 @@ def test_a_figure_belongs_to_a_study_and_is_drawn_by_draw(script):
 
 def test_an_unknown_study_is_refused_with_the_nearest_name():
     nearest = "unknown study 'hebbian/hopfeld_phase_diagram'; did you mean"
-    with pytest.raises(LookupError, match=nearest):
+    with pytest.raises(ValueError, match=nearest):
         catalogue.load("hebbian/hopfeld_phase_diagram")

@@ -417,3 +417,14 @@ def test_a_dataset_says_what_it_holds_and_how_it_was_made():
     assert data.attrs["simulation"].endswith(".draw")
     assert data.attrs["seed"] == "3"
     assert data["status"].attrs["flag_meanings"].split()[Status.NOT_FINITE] == "not_finite"
+
+
+@pytest.mark.parametrize("steps", [[0, 5, 3], 5, [1, 1]])
+def test_record_times_must_be_an_increasing_sequence(steps):
+    with pytest.raises(ValueError, match="step"):
+        run(curie_weiss.relax, temperature=1.0, field=0.0, n_spins=4, step=steps)
+
+
+def test_a_simulation_with_one_program_has_no_engine_to_choose():
+    with pytest.raises(ValueError, match="engine = 'jax', but .* has only one"):
+        sweep(coin, seed=1, replicas=1, engine="jax")
