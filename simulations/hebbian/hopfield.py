@@ -162,7 +162,8 @@ def simulate_numba(
     return _observables(patterns, TimeAverages(*map(np.array, zip(*runs, strict=True))))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+# not cached on disk: Numba would not notice a change of the rule in glauber.py
+@numba.njit(nogil=True, error_model="numpy")
 def run_network(
     rng: np.random.Generator,
     patterns: np.ndarray,
