@@ -49,7 +49,7 @@ def jax_rate(k: int, temperature: float, replicas: int) -> tuple[float, float]:
 
 def peer_rate(k: int) -> float:
     """Updates per second of the peer: one iteration updates each of the N spins once."""
-    from hopfieldnetwork import HopfieldNetwork
+    from hopfieldnetwork import HopfieldNetwork  # pyright: ignore[reportMissingImports]
 
     patterns = random_patterns(k).astype(float)  # int8 would be converted at every update
     network = HopfieldNetwork(N)
