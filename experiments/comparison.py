@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -79,32 +79,43 @@ def compare(predicted: xr.Dataset, measured: xr.Dataset) -> xr.Dataset:
 
 
 def _select(predicted: xr.Dataset, measured: xr.Dataset) -> xr.Dataset:
-    chosen = {}
+    chosen = {
+        dim: _positions(predicted, measured, dim)
+        for dim in predicted.dims
+        if dim in measured.coords
+    }
     for dim in predicted.dims:
-        if dim in measured.coords:
-            missing = np.setdiff1d(measured[dim].values, predicted[dim].values)
-            if missing.size:
-                raise ValueError(
-                    f"{dim} = {missing[0]} was simulated but not predicted; "
-                    "put it among the theory's values with axis(..., include=)"
-                )
-            chosen[dim] = measured[dim]
-        elif dim not in measured.dims:
+        if dim not in measured.coords and dim not in measured.dims:
             raise ValueError(
                 f"the theory has a dimension {dim!r} that was not simulated; select one"
             )
     for name, value in predicted.coords.items():
         if name in measured.coords and not set(value.dims) & set(chosen):
-            if (
-                value.sizes != measured[name].sizes
-                and value.ndim
-                or (measured[name] != value).any()
-            ):
+            if value.dims != measured[name].dims and value.ndim or (measured[name] != value).any():
                 raise ValueError(
                     f"{name} is {value.values} in the theory "
                     f"and {measured[name].values} in the simulation"
                 )
-    return predicted.sel(chosen)
+    return predicted.isel(chosen).assign_coords({dim: measured[dim] for dim in chosen})
+
+
+def _positions(predicted: xr.Dataset, measured: xr.Dataset, dim: Hashable) -> xr.DataArray:
+    """Where the simulated values of a coordinate stand among the predicted ones."""
+    known, asked = predicted[dim].to_index(), measured[dim].values.ravel()
+    if asked.dtype.kind in "iuf":  # the same point, as for its random key, at 12 digits
+        order = known.argsort()
+        tolerance = 1e-12 * np.abs(asked)
+        nearest = known[order].get_indexer(asked, method="nearest", tolerance=tolerance)
+        found = np.where(nearest < 0, -1, order[nearest])
+    else:
+        found = known.get_indexer(asked)
+    missing = asked[found < 0]
+    if missing.size:
+        raise ValueError(
+            f"{dim} = {missing[0]} was simulated but not predicted; "
+            "put it among the theory's values with axis(..., include=)"
+        )
+    return measured[dim].copy(data=found.reshape(measured[dim].shape))
 
 
 @dataclass(frozen=True)
@@ -156,6 +167,11 @@ def agreement(comparison: xr.Dataset, tolerance: Tolerance) -> list[Agreement]:
         From ``compare``.
     tolerance : Tolerance
         The rule.
+
+    Raises
+    ------
+    ValueError
+        If the comparison has no coordinate of the tolerance's size.
     """
     rows = []
     if tolerance.size not in comparison.coords:
@@ -194,9 +210,13 @@ def _agreement(name: str, size: int, chosen: xr.Dataset, tolerance: Tolerance) -
 
 
 def agrees(rows: Iterable[Agreement]) -> bool:
-    """Whether anything was compared at all, and every compared point is within the tolerance."""
-    rows = list(rows)
-    return any(row.compared for row in rows) and all(row.within == row.compared for row in rows)
+    """Whether of every observable something was compared, and all of it is within the tolerance."""
+    compared: dict[str, int] = {}
+    for row in rows:
+        if row.within < row.compared:
+            return False
+        compared[row.observable] = compared.get(row.observable, 0) + row.compared
+    return bool(compared) and all(compared.values())
 
 
 def table(rows: Iterable[Agreement]) -> str:

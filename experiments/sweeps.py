@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
+from math import inf
 from typing import Any
 
 import jax
 import numpy as np
 import xarray as xr
 
+from thermolimit.leaves import Interval, Leaf
 from thermolimit.simulations import Engines
 from thermolimit.solvers.failures import status_variable
 from thermolimit.solvers.formulas import qualified_name
@@ -26,6 +28,7 @@ DIGITS = 12  # of a coordinate: linspace(0, 1, 11)[3] is not linspace(0, 1, 101)
 
 def sweep(
     simulate: Callable[..., Any] | Engines,
+    /,
     *,
     seed: int,
     replicas: int,
@@ -49,7 +52,7 @@ def sweep(
     engine : {"numba", "jax"}, optional
         Which program of ``Engines``; by default JAX on an accelerator, else Numba.
     precision : {32, 64}
-        Of a jitted simulation.
+        Of a jitted simulation; one that takes ``rng`` decides itself.
     **axes : float, str, sequence, or DataArray
         The arguments of ``simulate``, by name.
 
@@ -65,8 +68,10 @@ def sweep(
     ValueError
         For values outside an argument's range.
     """
-    if replicas < 1:
-        raise ValueError(f"replicas = {replicas} is below 1")
+    replicas = int(
+        Leaf("replicas", interval=Interval(1, inf, closed=True), integer=True).checked(replicas)
+    )
+    seed = int(Leaf("seed", integer=True).checked(seed))
     if engine is not None and not isinstance(simulate, Engines):
         raise ValueError(f"engine = {engine!r}, but {qualified_name(simulate)} has only one")
     run = simulate.choose(engine) if isinstance(simulate, Engines) else simulate

@@ -22,7 +22,8 @@ from .recording import recorded
 Temperature = Annotated[Array, Interval(0.0, inf, closed=True), Label("temperature, $T$")]
 Field = Annotated[Array | float, Label("external field, $h$")]
 Spins = Annotated[int, Interval(2, inf, closed=True), Label("number of spins, $N$")]
-Steps = Annotated[int, Interval(1, inf, closed=True)]
+Sweeps = Annotated[int, Interval(1, inf, closed=True), Label("measured sweeps")]
+BurnIn = Annotated[int, Interval(0, inf, closed=True), Label("sweeps before measuring")]
 
 
 class Observables(NamedTuple):
@@ -49,8 +50,8 @@ def simulate(
     field: Field = 0.0,
     *,
     n_spins: Spins,
-    sweeps: Steps = 200,
-    burn_in: Steps = 100,
+    sweeps: Sweeps = 200,
+    burn_in: BurnIn = 100,
     dynamics: Dynamics = "glauber",
 ) -> Observables:
     """Equilibrium averages over ``sweeps`` sweeps of N attempts, after ``burn_in`` of them."""
@@ -67,7 +68,7 @@ def simulate(
 
 
 def init(key: Array, temperature: Temperature, field: Field, *, n_spins: Spins) -> State:
-    """Relaxation from all spins up, under Glauber dynamics."""
+    """All spins up at step 0; ``relax`` follows Glauber dynamics from there."""
     temperature, field = jnp.asarray(temperature), jnp.asarray(field, jnp.result_type(float))
     return State(key, jnp.zeros((), int), temperature, field, jnp.ones(n_spins, field.dtype))
 

@@ -12,7 +12,8 @@ from .saddle import Status
 
 OnFailure = Literal["mask", "raise", "keep"]
 
-# OUT_OF_DOMAIN is no failure but an answer: there is no such state at this point
+# OUT_OF_DOMAIN is no failure of the solver: the start lies where the formulas mean nothing, as that
+# of a paramagnet does below T = 1, and nothing was searched
 FAILURES = (Status.NOT_CONVERGED, Status.NOT_FINITE, Status.ERROR, Status.NOT_CERTIFIED)
 DIAGNOSTICS = ("residual", "certificate", "steps", "status")  # never masked
 

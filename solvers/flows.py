@@ -20,7 +20,7 @@ from scipy.integrate import solve_ivp
 from thermolimit.leaves import Interval, Leaf, leaves
 
 from .failures import OnFailure
-from .lanes import fold, lay_out
+from .lanes import expect, fold, lay_out
 from .mean_field import Control, Flow, Order
 from .precision import theory_precision
 from .progress import Progress
@@ -63,6 +63,8 @@ def _solve(
     velocity: Callable[[Array], Array], x: np.ndarray, times: np.ndarray, tolerance: float
 ) -> np.ndarray:
     """Array (times, unknowns)."""
+    if times[-1] == 0:
+        return x[None, :]
     evaluations = 0
 
     def count_and_evaluate(_: float, x: Any) -> np.ndarray:
@@ -110,6 +112,11 @@ def trajectory(
     xarray.Dataset
         Order parameters over the axes, ``start`` and ``time``; ``residual`` is the largest change
         when the integration is repeated with a hundred times larger tolerance.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As ``saddle_points``, and for times that do not increase.
     """
     times = Leaf("time", interval=Interval(0.0, np.inf, closed=True)).checked(time)
     if times.ndim != 1 or (np.diff(times) <= 0).any():
@@ -120,6 +127,7 @@ def trajectory(
         path = integrate(theory, order, theory.Control(**numbers, **lanes.grid.whole), times)
         return path.order._asdict() | {"residual": path.residual, "status": path.status}
 
+    expect(theory, Flow)
     with theory_precision():
         lanes = lay_out(theory, start, controls)
         with Progress("trajectories", lanes.count) as progress:

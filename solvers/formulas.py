@@ -20,7 +20,7 @@ from .signature import by_shape, signature
 from .tiles import in_order, map_each, map_tiles
 
 
-def evaluate(fn: Callable[..., Any], **axes: Any) -> xr.Dataset:
+def evaluate(fn: Callable[..., Any], /, **axes: Any) -> xr.Dataset:
     """Evaluate a formula on a labelled grid.
 
     Parameters
@@ -45,6 +45,8 @@ def evaluate(fn: Callable[..., Any], **axes: Any) -> xr.Dataset:
         For values outside an argument's range.
     """
     face = signature(fn)
+    if face.random:
+        raise TypeError(f"{qualified_name(fn)} is a simulation: use experiments.sweep")
     grid = make_grid(face.complete(axes), face.arguments)
     groups = []
     with theory_precision(), Progress(fn.__name__, grid.points) as progress:

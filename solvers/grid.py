@@ -13,6 +13,8 @@ import xarray as xr
 
 from thermolimit.leaves import Leaf
 
+RESERVED = ("start", "replica")  # dimensions that the results have besides the grid's
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -58,9 +60,6 @@ class Grid:
             folded = values[name].reshape(self.shape + values[name].shape[1:])
             variables[name] = (self.dims + inner + own, folded, described[name].attrs)
         data = xr.Dataset(variables, coords={**self.coords, **coords})
-        used = {dim for leaf in described.values() for dim in leaf.dims}
-        own_coords = {name: ([name], array) for name, array in self.whole.items() if name in used}
-        data = data.assign_coords(own_coords)
         return data.assign_attrs(thermolimit_version=version("thermolimit"), **attrs)
 
 
@@ -80,28 +79,33 @@ def make_grid(given: Mapping[str, Any], described: Mapping[str, Leaf]) -> Grid:
     ValueError
         For values that are not allowed, empty or repeated, and for unnamed dimensions.
     """
-    whole = {name: _whole(given[name], described[name]) for name in given if described[name].dims}
+    whole = {n: _whole(value, described[n]) for n, value in given.items() if described[n].dims}
     axes = {
         name: _axis(value, described[name]) for name, value in given.items() if name not in whole
     }
     aligned = xr.align(*axes.values(), join="exact")
     broadcast = xr.broadcast(*aligned) if aligned else ()
+    for dim in broadcast[0].dims if broadcast else ():
+        if dim in RESERVED:
+            raise ValueError(f"a dimension of the grid cannot be called {dim!r}")
     return Grid(
         dims=tuple(str(dim) for dim in broadcast[0].dims) if broadcast else (),
         shape=broadcast[0].shape if broadcast else (),
         columns={name: array.values.ravel() for name, array in zip(axes, broadcast, strict=True)},
-        whole=whole,
-        coords={name: array.reset_coords(drop=True) for name, array in axes.items()},
+        whole={name: array.values for name, array in whole.items()},
+        coords={name: array.reset_coords(drop=True) for name, array in (axes | whole).items()},
     )
 
 
-def _whole(value: Any, leaf: Leaf) -> np.ndarray:
+def _whole(value: Any, leaf: Leaf) -> xr.DataArray:
     array = leaf.checked(value)
-    if array.ndim != len(leaf.dims):
-        raise ValueError(f"{leaf.name} has {array.ndim} dimensions, not those of {leaf.dims}")
+    given = value.dims if isinstance(value, xr.DataArray) else leaf.dims
+    if array.ndim != len(leaf.dims) or given != leaf.dims:
+        dims = ", ".join(leaf.dims)
+        raise ValueError(f"{leaf.name} must have the dimensions ({dims}), and has {array.ndim}")
     if leaf.dims == (leaf.name,) and (np.diff(array) <= 0).any():  # it becomes the coordinate
         raise ValueError(f"{leaf.name} must increase")
-    return array
+    return xr.DataArray(array, dims=leaf.dims, attrs=leaf.attrs)
 
 
 def _axis(value: Any, leaf: Leaf) -> xr.DataArray:

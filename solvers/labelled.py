@@ -14,8 +14,8 @@ from jax import Array
 
 from thermolimit.leaves import Leaf, leaves
 
-from .failures import OnFailure, mark, settle
-from .lanes import fold, lay_out
+from .failures import DIAGNOSTICS, OnFailure, mark, settle
+from .lanes import expect, flatten, fold, lay_out
 from .mean_field import Control, Equilibrium, Order, SelfConsistent
 from .precision import theory_precision
 from .progress import Progress
@@ -57,7 +57,7 @@ def saddle_points(
     on_failure : {"mask", "raise", "keep"}
         Points that were not solved become NaN, with one warning; or raise ``ConvergenceError``;
         or keep the numbers where the solver stopped. A start outside the theory's domain is no
-        failure: its status OUT_OF_DOMAIN says that there is no such state.
+        failure of the solver: nothing was searched, and the status is OUT_OF_DOMAIN.
     **controls : float, sequence, or DataArray
         Control parameters, by name. A 1-d sequence makes a dimension.
 
@@ -71,10 +71,11 @@ def saddle_points(
     Raises
     ------
     TypeError
-        For unknown or missing control parameters.
+        For unknown or missing control parameters, and for something else than such a theory.
     ValueError
         For values outside a control parameter's range, and for an unknown start.
     """
+    expect(theory, SelfConsistent)
     with theory_precision():
         lanes = lay_out(theory, start, controls)
         with Progress("saddle points", lanes.count) as progress:
@@ -110,15 +111,20 @@ def certify(
     -------
     xarray.Dataset
         ``data`` with new ``certificate`` and ``status``.
+
+    Raises
+    ------
+    TypeError
+        If the theory has no field ``rule``.
     """
+    if not hasattr(theory, "rule"):
+        raise TypeError(f"{type(theory).__name__} has no quadrature rule to replace")
     finer = dataclasses.replace(theory, rule=rule)  # type: ignore[type-var]
     status = data["status"]
+    orders, numbers, whole = flatten(theory, data)
     with theory_precision():
-        lanes = [
-            kind(*(data[name].broadcast_like(status).values.ravel() for name in kind._fields))  # type: ignore[attr-defined]
-            for kind in (theory.Order, theory.Control)
-        ]
-        worst = map_tiles(partial(_residuals, finer), lanes).reshape(status.shape)
+        worst = map_tiles(partial(_residuals, finer, whole), (orders, numbers))
+        worst = worst.reshape(status.shape)
     data = data.assign(certificate=(status.dims, worst, RESULTS["certificate"].attrs))
     failed = (status == Status.OK) & ~(data["certificate"] <= CERTIFIED)
     return settle(mark(data, failed, Status.NOT_CERTIFIED), on_failure)
@@ -140,12 +146,20 @@ def equilibrium(data: xr.Dataset) -> xr.Dataset:
     xarray.Dataset
         Without the dimension ``start``; the coordinate ``start`` names the start that won. Where
         no start led to a stable state, NaN and the status MISSING.
+
+    Raises
+    ------
+    ValueError
+        If ``data`` has no dimension ``start``, or no free energy.
     """
+    if "start" not in data.dims or "free_energy" not in data:
+        raise ValueError("equilibrium needs states with a dimension 'start' and a free_energy")
     stable = (data["status"] == Status.OK) & (data["growth_rate"] < 0)
     found = stable.any("start")
     best = data["free_energy"].where(stable, np.inf).argmin("start")
     chosen = data.isel(start=best)
-    return mark(chosen.where(found).assign(status=chosen["status"]), ~found, Status.MISSING)
+    kept = {name: chosen[name] for name in DIAGNOSTICS if name in chosen}
+    return mark(chosen.where(found).assign(kept), ~found, Status.MISSING)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -176,5 +190,8 @@ def _report(theory: SelfConsistent, order: Order, control: Control) -> dict[str,
 
 
 @partial(jax.jit, static_argnums=0)
-def _residuals(theory: SelfConsistent, lanes: Any) -> Array:
-    return jax.vmap(partial(residual, theory))(*lanes)
+def _residuals(theory: SelfConsistent, whole: Any, lanes: Any) -> Array:
+    def one(order: Order, numbers: Any) -> Array:
+        return residual(theory, order, theory.Control(**numbers, **whole))
+
+    return jax.vmap(one)(*lanes)

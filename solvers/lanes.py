@@ -34,6 +34,32 @@ class Lanes(NamedTuple):
         return self.grid.points * len(self.starts)
 
 
+def expect(theory: Any, kind: type[Theory]) -> None:
+    """Raise TypeError unless ``theory`` is a frozen dataclass of this kind."""
+    if isinstance(theory, type):
+        raise TypeError(f"{theory.__name__} is a class; pass an instance, {theory.__name__}()")
+    name = type(theory).__name__
+    if not isinstance(theory, kind):
+        raise TypeError(f"{name} is no {kind.__name__} theory")
+    if not dataclasses.is_dataclass(theory) or type(theory).__hash__ is None:
+        raise TypeError(f"{name} must be a dataclass with frozen=True")
+
+
+def flatten(theory: Theory, data: xr.Dataset) -> tuple[Order, dict[str, Any], dict[str, Any]]:
+    """Orders, numbers and whole controls of the states in a labelled dataset; undoes ``fold``."""
+    dims = data["status"].dims
+
+    def flat(name: str, own: tuple[str, ...]) -> np.ndarray:
+        values = data[name].broadcast_like(data["status"]).transpose(*dims, *own).values
+        return values.reshape(-1, *values.shape[len(dims) :])
+
+    described = leaves(theory.Control)
+    numbers = {name: flat(name, ()) for name, leaf in described.items() if not leaf.dims}
+    whole = {name: data[name].values for name, leaf in described.items() if leaf.dims}
+    orders = {name: flat(name, leaf.dims) for name, leaf in leaves(theory.Order).items()}
+    return theory.Order(**orders), numbers, whole
+
+
 def lay_out(
     theory: Theory, start: str | Iterable[str] | None, controls: Mapping[str, Any]
 ) -> Lanes:
@@ -49,6 +75,8 @@ def lay_out(
     for name in names:
         if name not in theory.starts:
             raise ValueError(unknown_name("start", name, list(theory.starts)))
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"start = {names} names no start, or one twice")
     per_start = [_begin(theory, name, grid) for name in names]
     return Lanes(
         grid,

@@ -1,7 +1,7 @@
 """The Hopfield network at finite N: sequential Monte Carlo from the stored pattern.
 
 H = -(1 / 2N) sum_mu sum_{i != j} xi_i^mu xi_j^mu s_i s_j with K = alpha N patterns (rounded to the
-nearest whole number, at least one), temperature in units of the energy. A sweep is N attempts at
+nearest whole number), temperature in units of the energy. A sweep is N attempts at
 spins chosen at random. The field on a spin comes from the K sums S_mu = sum_i xi_i^mu s_i, so the
 N x N couplings are never built: an attempt costs K multiplications, an accepted flip K additions.
 
@@ -33,8 +33,8 @@ from thermolimit.simulations.glauber import (
 Temperature = Annotated[Array, Interval(0.0, inf, closed=True), Label("temperature, $T$")]
 Spins = Annotated[int, Interval(2, inf, closed=True), Label("number of spins, $N$")]
 PatternLoad = Annotated[float, (0.0, inf), Label(r"patterns per neuron, $\alpha$")]
-Sweeps = Annotated[int, Interval(1, inf, closed=True)]
-BurnIn = Annotated[int, Interval(0, inf, closed=True)]
+Sweeps = Annotated[int, Interval(1, inf, closed=True), Label("measured sweeps")]
+BurnIn = Annotated[int, Interval(0, inf, closed=True), Label("sweeps before measuring")]
 
 
 class Observables(NamedTuple):
@@ -48,8 +48,11 @@ class Observables(NamedTuple):
 
 
 def n_patterns(n_spins: int, pattern_load: float) -> int:
-    """Whole number of patterns nearest to ``pattern_load * n_spins``, at least one."""
-    return max(1, round(pattern_load * n_spins))
+    """Whole number of patterns nearest to ``pattern_load * n_spins``; ValueError if that is 0."""
+    count = round(pattern_load * n_spins)
+    if count == 0:
+        raise ValueError(f"pattern_load = {pattern_load:g} makes no pattern at n_spins = {n_spins}")
+    return count
 
 
 @partial(jax.jit, static_argnames=("n_spins", "pattern_load", "sweeps", "burn_in", "dynamics"))
@@ -133,7 +136,7 @@ def _observables(patterns, networks: TimeAverages) -> Observables:
     return Observables(
         overlap=overlaps[:, 0].mean(),
         self_overlap=(networks.spins[0] * networks.spins[1]).mean(),
-        # per other pattern: with K - 1 of them the estimate has no bias of order 1 / K
+        # per other pattern: with K - 1 of them the estimate has no bias of order 1 / K; 0 if none
         crosstalk=(overlaps[0, 1:] * overlaps[1, 1:]).sum() * n / max(k - 1, 1),
         energy=(k / n - networks.power.mean()) / 2,
         acceptance=networks.acceptance.mean(),

@@ -93,3 +93,8 @@ def test_relaxation_ends_in_the_equilibrium_state():
 def test_times_must_increase_from_zero(time):
     with pytest.raises(ValueError, match="time"):
         solvers.trajectory(GlauberDynamics(), time=time, temperature=0.5)
+
+
+def test_at_time_zero_a_flow_is_where_it_starts():
+    data = solvers.trajectory(GlauberDynamics(), time=[0.0], start="up", temperature=0.5)
+    assert data["magnetization"].values.tolist() == [1.0]

@@ -9,6 +9,7 @@ import pytest
 from jax import Array
 
 from thermolimit import solvers
+from thermolimit.simulations import curie_weiss as simulation
 from thermolimit.solvers import Label, Status
 from thermolimit.theory import curie_weiss
 
@@ -92,3 +93,8 @@ def test_the_spinodal_of_curie_weiss_is_where_its_map_is_marginal():
     m, h = data["magnetization"], data["field"]
     np.testing.assert_allclose(m, np.tanh((m + h) / temperature), atol=1e-14)
     np.testing.assert_allclose((1 - m**2) / temperature, 1, atol=1e-14)
+
+
+def test_a_simulation_is_no_formula():
+    with pytest.raises(TypeError, match="is a simulation: use experiments.sweep"):
+        solvers.evaluate(simulation.simulate, temperature=1.0, n_spins=4)

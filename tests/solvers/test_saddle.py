@@ -54,10 +54,10 @@ class Marginal(Scalar):
 
 @dataclass(frozen=True)
 class Wall(Scalar):
-    """x = 2 - 3 x with nonsense at x < 0, where a full step from 0.9 would lead."""
+    """x = 2 - 4 x with nonsense at x < 0, where the first step from 0.99 would lead."""
 
     def update(self, order, control):
-        return One(jnp.where(order.x < 0, 1e3, 2 - 3 * order.x))
+        return One(jnp.where(order.x < 0, order.x, 2 - 4 * order.x))
 
     def domain(self, order, control):
         return order.x >= 0
@@ -94,7 +94,7 @@ MATRIX = np.array([[0.2, 0.1, 0.0], [-0.4, 0.5, 0.01], [0.3, 0.0, -0.6]])
 SOLVABLE = {
     "overshooting": (Overshooting(), 0.0, 1.0, 1e-14),
     "marginal": (Marginal(), 0.5, 0.0, TOLERANCE ** (1 / 3)),  # |x^3| <= tolerance is all one knows
-    "wall": (Wall(), 0.9, 0.5, 1e-14),
+    "wall": (Wall(), 0.99, 0.4, 1e-14),
     "linear": (
         Linear(),
         np.zeros(3),

@@ -110,7 +110,7 @@ def test_both_programs_follow_the_same_law(dynamics):
 
 
 @pytest.mark.parametrize(
-    "n_spins, pattern_load, expected", [(250, 0.02, 5), (250, 0.05, 12), (10, 0.01, 1)]
+    "n_spins, pattern_load, expected", [(250, 0.02, 5), (250, 0.05, 12), (10, 0.14, 1)]
 )
 def test_the_number_of_patterns_is_the_nearest_whole_number(n_spins, pattern_load, expected):
     assert network.n_patterns(n_spins, pattern_load) == expected
@@ -138,6 +138,7 @@ def test_overlaps_agree_with_the_theory_at_every_size_and_in_the_limit():
         ({"temperature": -0.1}, r"temperature = -0.1 is outside \[0, inf\)"),
         ({"n_spins": 1}, r"n_spins = 1 is outside \[2, inf\)"),
         ({"pattern_load": 0.0}, r"pattern_load = 0 is outside \(0, inf\)"),
+        ({"pattern_load": 0.01}, r"pattern_load = 0.01 makes no pattern at n_spins = 10"),
         ({"sweeps": 0}, r"sweeps = 0 is outside \[1, inf\)"),
         ({"dynamics": "heat"}, "dynamics = 'heat' is not one of"),
     ],
