@@ -17,7 +17,7 @@ def theory_precision() -> Iterator[None]:
     outside, the next operation would cut them to float32 in silence.
     """
     cpu = jax.local_devices(backend="cpu")[0]
-    # called with plain numbers inside the user's own jit: compute now, not as a part of that program
+    # inside the user's own jit, but called with plain numbers: compute now, not in that program
     traced = isinstance(jnp.zeros(()), jax.core.Tracer)
     now = jax.ensure_compile_time_eval() if traced else nullcontext()
     # NaN is an answer here: there is no such state

@@ -132,6 +132,19 @@ def test_overlaps_agree_with_the_theory_at_every_size_and_in_the_limit():
     assert fit["limit_error"] < 2e-4
 
 
+@pytest.mark.slow
+def test_the_batched_program_agrees_with_the_theory_too():
+    measured = sweep(
+        network.simulate, seed=1, replicas=64, engine="jax",
+        n_spins=[500, 1000], pattern_load=[0.02, 0.05], temperature=0.3,
+    )  # fmt: skip
+    predicted = solvers.saddle_points(
+        hopfield.ReplicaSymmetric(), start="retrieval", pattern_load=[0.02, 0.05], temperature=0.3
+    )
+    for name in ("overlap", "self_overlap", "crosstalk"):
+        assert (abs(compare(predicted, measured)[f"{name}_pull"]) < STANDARD_ERRORS).all(), name
+
+
 @pytest.mark.parametrize(
     "wrong, sentence",
     [

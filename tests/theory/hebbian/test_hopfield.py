@@ -172,3 +172,17 @@ def test_the_whole_diagram_is_solved_and_certified():
     assert (data["status"] == Status.OK).all()
     assert data["certificate"].max() < 1e-9
     assert (data["hessian_index"] == 1).all()
+
+
+@pytest.mark.slow
+def test_the_whole_diagram_is_solved_from_every_start():
+    data = solvers.saddle_points(
+        THEORY,
+        pattern_load=np.linspace(0.002, 0.3, 150),
+        temperature=np.linspace(0.02, 2.0, 150),
+    )
+    assert data["status"].isin([Status.OK, Status.OUT_OF_DOMAIN]).all()
+    # only the paramagnet can begin where it does not exist, and only below T = 1
+    nowhere = data["status"] == Status.OUT_OF_DOMAIN
+    assert (nowhere == ((data["start"] == "paramagnet") & (data["temperature"] <= 1))).all()
+    assert data["certificate"].max() < 1e-9
