@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def theory_precision() -> Iterator[None]:
     """
     cpu = jax.local_devices(backend="cpu")[0]
     # inside the user's own jit, but called with plain numbers: compute now, not in that program
-    traced = isinstance(jnp.zeros(()), jax.core.Tracer)
+    traced = isinstance(jnp.zeros(()), Tracer)
     now = jax.ensure_compile_time_eval() if traced else nullcontext()
     # NaN is an answer here: there is no such state
     with jax.enable_x64(True), jax.default_device(cpu), jax.debug_nans(False), now:
