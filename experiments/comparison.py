@@ -15,7 +15,22 @@ from thermolimit.solvers.failures import DIAGNOSTICS
 
 
 def axis(lower: float, upper: float, points: int, include: Iterable[float] = ()) -> np.ndarray:
-    """Equally spaced values and, exactly, those of ``include``; increasing, each once."""
+    """Equally spaced values and, exactly, those of ``include``; increasing, each once.
+
+    Parameters
+    ----------
+    lower, upper : float
+        Ends of the spaced values.
+    points : int
+        How many of them.
+    include : iterable of float
+        Usually the simulated values; a spaced value that is one of them to rounding gives way.
+
+    Returns
+    -------
+    ndarray
+        Shape (points + those of ``include`` that are new,).
+    """
     exact = np.array(list(include), float)
     spaced = np.linspace(lower, upper, points)
     # 0.3 and linspace(0, 1, 11)[3] are not the same number, but the same point

@@ -66,7 +66,26 @@ def simulate_jax(
     burn_in: BurnIn = 100,
     dynamics: Dynamics = "glauber",
 ) -> Observables:
-    """One set of patterns; to be batched over points and replicas."""
+    """One set of patterns, two networks; to be batched over points and replicas.
+
+    Parameters
+    ----------
+    key : key
+        Of the patterns and the noise.
+    temperature : float
+        T >= 0, in units of the energy.
+    n_spins, pattern_load : int, float
+        N, and alpha: the number of patterns is the whole number nearest to alpha N.
+    sweeps, burn_in : int
+        Measured sweeps of N attempts, and those before them.
+    dynamics : {"glauber", "metropolis"}
+        Rule of a flip.
+
+    Raises
+    ------
+    ValueError
+        For an unknown rule, and a load that makes no pattern.
+    """
     check_dynamics(dynamics)
     shape = (n_spins, n_patterns(n_spins, pattern_load))
     draw, *run = jax.random.split(key, 3)
@@ -153,7 +172,7 @@ def simulate_numba(
     burn_in: BurnIn = 100,
     dynamics: Dynamics = "glauber",
 ) -> Observables:
-    """The same on one core; the kernel releases the interpreter's lock."""
+    """The same with a NumPy generator ``rng``, on one core; see ``simulate_jax``."""
     check_dynamics(dynamics)
     shape = (n_spins, n_patterns(n_spins, pattern_load))
     patterns = (2 * rng.integers(0, 2, shape, dtype=np.int8) - 1).astype(np.int8)
@@ -181,6 +200,12 @@ def run_network(
     ----------
     patterns : ndarray of int8
         Shape (N, K); the run starts at the first one.
+    temperature : float
+        T >= 0.
+    sweeps, burn_in : int
+        Measured sweeps, and those before them.
+    metropolis : bool
+        Metropolis rule instead of Glauber's.
     """
     n, k = patterns.shape
     spins = patterns[:, 0].copy()
