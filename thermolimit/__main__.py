@@ -56,9 +56,11 @@ def _terminate(*_: Any) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="thermolimit", description=__doc__.partition("\n")[0], epilog=EPILOG,  # type: ignore
+        prog="thermolimit",
+        description=(__doc__ or "").partition("\n")[0],  # no docstrings under python -OO
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     verb = verbs.add_parser("list", help="the studies, each with one line on what it compares")

@@ -17,7 +17,7 @@ calls = []
 
 
 class Power(NamedTuple):
-    value: Annotated[Array, Label("$x^n$")]
+    value: Annotated[Array | float, Label("$x^n$")]
 
 
 class Series(NamedTuple):
@@ -25,13 +25,13 @@ class Series(NamedTuple):
 
 
 @jax.jit
-def product(x: Array, y: Array = 2.0) -> Power:  # type: ignore[assignment]
+def product(x: Array, y: Array | float = 2.0) -> Power:
     return Power(x * y)
 
 
 def power(x: Annotated[float, (0.0, 10.0)], *, exponent: int) -> Power:
     calls.append((x, exponent))
-    return Power(np.float64(x) ** exponent)  # type: ignore[arg-type]
+    return Power(x**exponent)
 
 
 @jax.jit

@@ -64,6 +64,18 @@ class Wall(Scalar):
 
 
 @dataclass(frozen=True)
+class Ghost(Scalar):
+    """Residual below 5e-5 near 0, where a pair of states has just vanished; states at -1 and 1.
+
+    The map is driven through the ghost, to 1. Newton on it finds nothing, and leaps to either side.
+    """
+
+    def update(self, order, control):
+        x = order.x
+        return One(x + (5e-5 + x**2) * (1 - x**2))
+
+
+@dataclass(frozen=True)
 class NoSolution(Scalar):
     """x = x + 1 + x^2."""
 
@@ -111,6 +123,12 @@ def test_the_known_solution_is_found(name):
     assert found.status == Status.OK
     assert found.residual <= TOLERANCE
     np.testing.assert_allclose(found.order.x, exact, rtol=tolerance, atol=tolerance)
+
+
+def test_no_newton_step_leaps_from_the_ghost_of_a_state_to_another_one():
+    starts = -np.linspace(0.0, 0.006, 61)
+    found = jax.vmap(lambda x: find(Ghost(), One(x), Nothing()))(starts)
+    np.testing.assert_allclose(found.order.x, 1, atol=1e-9)
 
 
 @pytest.mark.parametrize(
