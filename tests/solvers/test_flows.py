@@ -6,6 +6,8 @@ from typing import Annotated, Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
+from scipy.integrate import quad
 
 from thermolimit import solvers
 from thermolimit.solvers import Flow, Status
@@ -98,3 +100,81 @@ def test_times_must_increase_from_zero(time):
 def test_at_time_zero_a_flow_is_where_it_starts():
     data = solvers.trajectory(GlauberDynamics(), time=[0.0], start="up", temperature=0.5)
     assert data["magnetization"].values.tolist() == [1.0]
+
+
+def half(order, control):
+    return order.x - 0.5
+
+
+def below_level(order, control):
+    return jnp.log(order.x[0]) + 2
+
+
+def never(order, control):
+    return order.x + 1.0
+
+
+def slow(order, control):
+    return order.magnetization - 0.3
+
+
+def test_an_event_is_located_where_the_logistic_curve_passes_one_half():
+    events = {"half": half, "never": never}
+    data = solvers.trajectory(
+        Logistic(), time=[1.0, 10.0], start="small", rate=[0.7, 1.0, 3.0], events=events
+    )
+    exact = np.log(99) / data["rate"]  # x / (1 - x) = exp(rate t) / 99
+    # the integrator is asked for 1e-10
+    np.testing.assert_allclose(data["event_time"].sel(event="half"), exact, atol=1e-8)
+    assert data["event_time"].sel(event="never").isnull().all()
+    assert (data["status"] == Status.OK).all()
+    assert data["residual"].max() < 1e-7
+
+
+def test_an_event_after_the_last_record_has_not_happened():
+    data = solvers.trajectory(
+        Logistic(), time=[1.0], start="small", rate=1.0, events={"half": half}
+    )
+    assert data["event_time"].isnull().all()
+
+
+def test_an_event_of_a_stiff_flow_is_located():
+    data = solvers.trajectory(
+        Stiff(), time=[5.0], start="both", rate=1.0, events={"exp(-2)": below_level}
+    )
+    assert data["event_time"].item() == pytest.approx(2.0, abs=1e-8)
+
+
+def test_an_event_that_holds_at_the_start_happens_at_time_zero():
+    def small(order, control):
+        return order.x - 0.01
+
+    data = solvers.trajectory(Logistic(), time=[0.0], start="small", rate=1.0, events={"s": small})
+    assert data["event_time"].item() == 0
+    data = solvers.trajectory(Logistic(), time=[9.0], start="small", rate=1.0, events={"s": small})
+    assert data["event_time"].item() == 0
+
+
+def test_the_relaxation_time_of_a_ferromagnet_is_the_integral_over_its_velocity():
+    T = 1.4
+    data = solvers.trajectory(
+        GlauberDynamics(), time=[20.0], start="up", temperature=T, events={"slow": slow}
+    )
+    exact, error = quad(lambda m: 1 / (m - np.tanh(m / T)), 0.3, 1.0)
+    assert error < 1e-10
+    assert data["event_time"].item() == pytest.approx(exact, abs=1e-8)
+
+
+def test_an_event_must_be_one_number():
+    with pytest.raises(ValueError, match=r"event 'both' must be one number.*\(2,\)"):
+        solvers.trajectory(
+            Stiff(), time=[1.0], start="both", rate=1.0, events={"both": lambda o, c: o.x}
+        )
+
+
+def test_events_change_nothing_else():
+    call = {"time": [1.0, 2.0], "start": "small", "rate": 1.0}
+    plain = solvers.trajectory(Logistic(), **call)
+    watched = solvers.trajectory(Logistic(), events={"half": half}, **call)
+    xr.testing.assert_identical(plain["x"], watched["x"])
+    assert "event_time" not in plain
