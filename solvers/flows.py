@@ -17,7 +17,8 @@ import numpy as np
 import xarray as xr
 from jax import Array
 from jax.flatten_util import ravel_pytree
-from scipy.integrate import solve_ivp
+from scipy.integrate import DenseOutput, solve_ivp
+from scipy.optimize import brentq
 
 from thermolimit.leaves import Interval, Leaf, leaves
 
@@ -32,7 +33,7 @@ from .tiles import map_each
 TOLERANCE = 1e-10  # relative; absolute 100 times smaller
 MAX_EVALUATIONS = 200_000
 LOOSER = 100.0  # for the second integration, whose deviation is reported as the error
-
+ROUNDING = 4 * np.finfo(float).eps  # to which the time of an event is searched
 
 Event = Callable[[Order, Control], Array]
 
@@ -61,7 +62,7 @@ def integrate(
         fine = loose = np.full((len(times), x.size), np.nan)
         when = about = np.full(len(watched), np.nan)
         status = Status.NOT_CONVERGED
-    seen = np.isfinite(when) == np.isfinite(about)
+    seen = np.isfinite(when) == np.isfinite(about)  # by both integrations, or by neither
     shifts = np.where(seen, np.nan_to_num(np.abs(when - about) / (1 + when)), np.inf)
     residual = np.max(np.abs(fine - loose) / (1 + np.abs(fine)))
     residual = np.max(shifts, initial=residual)
@@ -82,9 +83,7 @@ def _solve(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Array (times, unknowns), and the first time of each event."""
     if times[-1] == 0:
-        return x[None, :], np.array(
-            [0.0 if event(jnp.asarray(x)) == 0 else np.nan for event in watched]
-        )
+        return x[None, :], np.array([_first_zero(event, x, [], times) for event in watched])
     evaluations = 0
 
     def count_and_evaluate(_: float, x: Any) -> np.ndarray:
@@ -96,12 +95,42 @@ def _solve(
 
     span = (0.0, times[-1])
     options = {"t_eval": times, "rtol": tolerance, "atol": tolerance / 100}
-    events = [lambda _, x, event=event: float(event(x)) for event in watched]
-    solved = solve_ivp(count_and_evaluate, span, x, method="LSODA", events=events, **options)
+    dense = bool(watched)
+    solved = solve_ivp(count_and_evaluate, span, x, method="LSODA", dense_output=dense, **options)
     if not solved.success:
         raise _NotSolved
-    first = [found[0] if len(found) else np.nan for found in solved.t_events or ()]
-    return solved.y.T, np.array(first, float)
+    steps = solved.sol.interpolants if dense else []
+    return solved.y.T, np.array([_first_zero(event, x, steps, times) for event in watched])
+
+
+def _first_zero(
+    event: Callable[[Any], Array], x: np.ndarray, steps: list[DenseOutput], times: np.ndarray
+) -> float:
+    """First time at which an event function vanishes on the dense output of all steps, or NaN.
+
+    Both signs of a bracket come from the same dense output. ``solve_ivp`` compares those of the
+    states; they differ from it by the tolerance, so that its search fails ("f(a) and f(b) must
+    have different signs") where the function is as small, as at a start on the zero.
+    """
+    before, sign = 0.0, np.sign(event(x))
+    if sign == 0:
+        return 0.0
+    for step in steps:
+        records = times[(step.t_old < times) & (times < step.t)]
+        for time in (step.t_old, *records, step.t):
+            old, sign = sign, np.sign(event(step(time)))
+            if old * sign <= 0:
+                if time == before:  # where one step joins the next
+                    return time
+                value = partial(_along, event, step)
+                xtol = ROUNDING * (time - before)
+                return float(brentq(value, before, time, xtol=xtol, rtol=ROUNDING))  # type: ignore
+            before = time
+    return np.nan
+
+
+def _along(event: Callable[[Any], Array], step: DenseOutput, time: float) -> float:
+    return float(event(step(time)))
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -133,8 +162,10 @@ def trajectory(
         When to record: increasing, not negative, in the theory's unit of time. A start is the
         state at time 0.
     events : mapping of str to callable, optional
-        Functions of order and control; the first time at which each vanishes is located. One that
-        vanishes twice within a step of the integrator is not seen.
+        Functions of order and control; the first time at which each vanishes is located, 0 if it
+        does so at the start. Signs are compared at every step of the integrator and every time in
+        ``time``: two zeros in between, or one without a change of sign, go unseen. A function
+        that only tends to zero changes sign by the error of the integration.
     start, on_failure, **controls
         As for ``saddle_points``.
 
@@ -143,7 +174,10 @@ def trajectory(
     xarray.Dataset
         Order parameters over the axes, ``start`` and ``time``; ``residual`` is the largest change
         when the integration is repeated with a hundred times larger tolerance. With events
-        ``event_time`` over ``event``: between 0 and the last record time, NaN if not before.
+        ``event_time`` over ``event``: between 0 and the last record time, NaN if not before. Its
+        change, divided by 1 + time, counts in the residual; infinity if the event was seen once
+        only. The time is wrong by about 1e-9, the error of the order parameters, over the rate at
+        which the function changes.
 
     Raises
     ------
@@ -158,13 +192,14 @@ def trajectory(
         order, numbers = lane
         control = theory.Control(**numbers, **lanes.grid.whole)
         path = integrate(theory, order, control, times, watched.values())
-        return path.order._asdict() | path._asdict()
+        found = {"event_time": path.event_time} if watched else {}
+        return path.order._asdict() | found | {"residual": path.residual, "status": path.status}
 
     expect(theory, Flow)
     watched = dict(events or {})
     with theory_precision():
         lanes = lay_out(theory, start, controls)
-        _check_scalar(theory, watched, lanes)
+        _check_events(theory, watched, lanes)
         with Progress("trajectories", lanes.count) as progress:
             values = map_each(follow, (lanes.orders, lanes.numbers), progress)
     described = {
@@ -179,12 +214,20 @@ def trajectory(
     return data.assign_coords(event=list(watched)) if watched else data
 
 
-def _check_scalar(theory: Flow, events: Mapping[str, Event], lanes: Lanes) -> None:
-    """Raise ValueError unless every event is one number."""
+def _check_events(theory: Flow, events: Mapping[str, Event], lanes: Lanes) -> None:
+    """Raise ValueError unless every event is one real number, with a name and place of its own."""
+    taken = {*theory.Order._fields, *theory.Control._fields, *lanes.grid.dims}  # type: ignore
+    for name in {"event", "event_time"} & taken if events else ():
+        raise ValueError(
+            f"{name!r} is the result of events: a parameter or axis cannot be so called"
+        )
     order = jax.tree.map(lambda x: x[0], lanes.orders)
     numbers = {name: column[0] for name, column in lanes.numbers.items()}
     control = theory.Control(**numbers, **lanes.grid.whole)
     for name, event in events.items():
-        shape = jnp.shape(event(order, control))
-        if shape:
-            raise ValueError(f"event {name!r} must be one number, and has the shape {shape}")
+        if not isinstance(name, str) or not callable(event):
+            raise ValueError(f"event {name!r}: {event!r} must be a name with a function")
+        value = jnp.asarray(event(order, control))
+        if value.shape or value.dtype == bool:
+            kind = f"has the shape {value.shape}" if value.shape else "is a truth value"
+            raise ValueError(f"event {name!r} must be one number, and {kind}")

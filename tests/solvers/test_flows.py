@@ -60,6 +60,36 @@ class Stiff(Flow):
         return self.Order(-jnp.array([1.0, 1e6]) * order.x * control.rate)
 
 
+class Level(NamedTuple):
+    level: Any
+
+
+@dataclass(frozen=True)
+class FromLevel(Flow):
+    """x' = x (1 - x) from a level."""
+
+    Order, Control = One, Level
+    starts = {"level": lambda control: One(control.level)}
+
+    def velocity(self, order, control):
+        return One(order.x * (1 - order.x))
+
+
+@dataclass(frozen=True)
+class Rotation(Flow):
+    """A turn at unit speed, begun one unit of time before the largest x."""
+
+    class Order(NamedTuple):
+        x: Any
+        y: Any
+
+    Control = Rate
+    starts = {"before": Order(np.cos(1.0), -np.sin(1.0))}
+
+    def velocity(self, order, control):
+        return self.Order(-control.rate * order.y, control.rate * order.x)
+
+
 def test_the_logistic_flow_follows_its_solution():
     data = solvers.trajectory(Logistic(), time=TIME, rate=[1.0, 2.0], start="small")
     assert data["x"].dims == ("rate", "time")
@@ -155,6 +185,43 @@ def test_an_event_that_holds_at_the_start_happens_at_time_zero():
     assert data["event_time"].item() == 0
 
 
+def test_a_start_on_the_zero_of_an_event_is_seen_whatever_its_digits():
+    """States and dense output differ by rounding: at the start their signs need not agree."""
+    level = np.random.default_rng(0).uniform(0.01, 0.9, 40)
+    events = {"begin": lambda order, control: order.x - control.level}
+    data = solvers.trajectory(FromLevel(), time=[9.0], start="level", level=level, events=events)
+    assert (data["event_time"] == 0).all()
+
+
+def test_two_zeros_within_a_step_are_seen_with_a_record_between_them():
+    """x = cos(t - 1) is above 1 - 1e-6 for a time of 0.003 only; the steps are longer."""
+    events = {"top": lambda order, control: order.x - (1 - 1e-6)}
+    data = solvers.trajectory(Rotation(), time=[1.0, 5.0], start="before", rate=1.0, events=events)
+    # where the curve is that flat the error of the state, 1e-10, is divided by a slope of 1e-3
+    assert data["event_time"].item() == pytest.approx(1 - np.arccos(1 - 1e-6), abs=1e-6)
+    assert data["residual"] < 1e-4
+
+
+def test_every_start_has_its_own_event_time():
+    data = solvers.trajectory(
+        GlauberDynamics(),
+        time=[1.0, 30.0],
+        temperature=[1.2, 1.5],
+        events={"up": slow, "down": lambda order, control: order.magnetization + 0.3},
+    )
+    assert data["event_time"].dims == ("temperature", "start", "event")
+    up = data["event_time"].sel(start="up", event="up")
+    down = data["event_time"].sel(start="down", event="down")
+    np.testing.assert_array_equal(up.values, down.values)  # the dynamics is odd
+    assert data["event_time"].sel(start="up", event="down").isnull().all()
+
+
+def test_all_starts_are_followed_by_default():
+    data = solvers.trajectory(GlauberDynamics(), time=[0.0, 1.0], temperature=0.5)
+    assert data["magnetization"].dims == ("start", "time")
+    assert data["magnetization"].isel(time=0).values.tolist() == [1.0, -1.0]
+
+
 def test_the_relaxation_time_of_a_ferromagnet_is_the_integral_over_its_velocity():
     T = 1.4
     data = solvers.trajectory(
@@ -170,6 +237,25 @@ def test_an_event_must_be_one_number():
         solvers.trajectory(
             Stiff(), time=[1.0], start="both", rate=1.0, events={"both": lambda o, c: o.x}
         )
+
+
+@pytest.mark.parametrize(
+    "events, sentence",
+    [
+        ({"late": lambda order, control: order.x > 0.5}, "'late' must be one number.*truth value"),
+        ({1: half}, "event 1: .* must be a name with a function"),
+        ({"half": 0.5}, "event 'half': 0.5 must be a name with a function"),
+    ],
+)
+def test_what_is_no_event_gets_one_sentence(events, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        solvers.trajectory(Logistic(), time=[1.0], start="small", rate=1.0, events=events)
+
+
+def test_an_axis_cannot_have_the_name_of_the_events():
+    rate = xr.DataArray([1.0, 2.0], dims="event")
+    with pytest.raises(ValueError, match="'event' is the result of events"):
+        solvers.trajectory(Logistic(), time=[1.0], start="small", rate=rate, events={"half": half})
 
 
 def test_events_change_nothing_else():
