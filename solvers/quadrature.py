@@ -23,6 +23,7 @@ from jax import Array
 CUT = 9.0  # nodes span |z| <= CUT: the weight beyond is 3e-18
 WIDEST = 10.0  # a wider sinh is a plain trapezoid over the whole Gaussian
 FORGOTTEN = 7.7  # a feature at |z0| > 7.7 has weight below 1e-13
+ROUNDING = 1e-12  # a variance this little below zero is zero
 SHARPNESS = 2.0  # w in units of scale / std
 
 
@@ -167,6 +168,8 @@ def _expectation(fn, rule, mean, variance, scale, args):
     tiny = jnp.finfo(variance.dtype).tiny
     z, weights = rule.nodes_and_weights(mean, jnp.sqrt(jnp.maximum(variance, tiny)), scale)
     at_fields = jax.vmap(jax.vmap(lambda h: fn(h, *args)))
+    # Newton's method touches the paramagnetic branch, where the variance is zero, with rounding
+    variance = jnp.where((variance < 0) & (variance > -ROUNDING), 0.0, variance)
     values = at_fields(mean + jnp.sqrt(variance) * z)
     return jax.tree.map(partial(_paired_sum, weights), values)
 

@@ -34,7 +34,7 @@ from thermolimit.solvers import (
     expectation,
     monotone_root,
 )
-from thermolimit.solvers.quadrature import GaussianRule
+from thermolimit.solvers.quadrature import ROUNDING, GaussianRule
 
 Overlap = Annotated[Array | float, Label("overlap with the retrieved pattern, $m$")]
 SelfOverlap = Annotated[Array | float, Label("Edwards-Anderson overlap, $q$")]
@@ -116,7 +116,7 @@ class ReplicaSymmetric(Equilibrium):
     def domain(self, order, control):
         """Where D > 0 and the noise has a variance."""
         _, q, r = order
-        return (1 - q < control.temperature) & (r >= 0)
+        return (1 - q < control.temperature) & (r > -ROUNDING)
 
     def observables(self, order, control):
         """Energy per spin, d(f / T) / d(1 / T)."""
