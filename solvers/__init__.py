@@ -7,14 +7,19 @@ State a theory (``Equilibrium``, ``SelfConsistent``, ``Flow``, or a plain functi
 
 from thermolimit.leaves import Interval, Label
 
+from .branches import trace_branch
+from .certificates import certify
+from .diagrams import phase_diagram
 from .failures import ConvergenceError, ConvergenceWarning
 from .flows import trajectory
 from .formulas import evaluate
-from .labelled import certify, equilibrium, saddle_points
+from .labelled import distinct, equilibrium, saddle_points
+from .lines import coexistence, continuous_transition, spinodal, zero_of
 from .mean_field import Equilibrium, Flow, SelfConsistent
 from .quadrature import GaussHermite, SinhTrapezoid, expectation
 from .saddle import Status
 from .scalar import monotone_root
+from .volterra import solve_volterra
 
 __all__ = [
     "ConvergenceError",
@@ -28,12 +33,20 @@ __all__ = [
     "SinhTrapezoid",
     "Status",
     "certify",
+    "coexistence",
+    "continuous_transition",
+    "distinct",
     "equilibrium",
     "evaluate",
     "expectation",
     "monotone_root",
+    "phase_diagram",
     "saddle_points",
+    "solve_volterra",
+    "spinodal",
+    "trace_branch",
     "trajectory",
+    "zero_of",
 ]
 
 if __name__ != "thermolimit.solvers":  # a second copy of the module would be made

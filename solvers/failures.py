@@ -54,20 +54,39 @@ def settle(data: xr.Dataset, on_failure: OnFailure) -> xr.Dataset:
         NaN and one warning with the counts; ``ConvergenceError`` at the first one; or the numbers
         where the solver stopped.
     """
-    if on_failure not in ("mask", "raise", "keep"):
-        raise ValueError(f"on_failure = {on_failure!r} is not one of 'mask', 'raise', 'keep'")
+    check_choice(on_failure)
     if on_failure == "keep":
         return data
-    status = data["status"]
-    failed = np.isin(status.values, FAILURES)
-    if failed.any():
-        counts = {code.name: int((status == code).sum()) for code in FAILURES}
-        told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-        first = status.isel(dict(zip(status.dims, np.argwhere(failed)[0], strict=True)))
-        where = ", ".join(f"{name}={value.item()}" for name, value in first.coords.items())
-        message = f"{told} of {status.size} points; the first at {where}"
+    failed = told(data["status"])
+    if failed:
         if on_failure == "raise":
-            raise ConvergenceError(message)
-        warnings.warn(f"{message}; they are masked", ConvergenceWarning, stacklevel=3)
-    masked = data.drop_vars(DIAGNOSTICS, errors="ignore").where(status == Status.OK)
-    return data.assign(masked.data_vars)
+            raise ConvergenceError(failed)
+        warnings.warn(f"{failed}; they are masked", ConvergenceWarning, stacklevel=3)
+    return masked(data)
+
+
+def check_choice(on_failure: str) -> None:
+    """Raise ValueError unless it is one of the three."""
+    if on_failure not in ("mask", "raise", "keep"):
+        raise ValueError(f"on_failure = {on_failure!r} is not one of 'mask', 'raise', 'keep'")
+
+
+def told(status: xr.DataArray) -> str:
+    """How many points failed, and where the first one is; empty if none."""
+    failed = np.isin(status.values, FAILURES)
+    if not failed.any():
+        return ""
+    counts = {code.name: int((status == code).sum()) for code in FAILURES}
+    kinds = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    index = dict(zip(status.dims, np.argwhere(failed)[0], strict=True))
+    coords = {
+        name: value.item() for name, value in status.isel(index).coords.items() if not value.ndim
+    }
+    where = ", ".join(f"{name}={value}" for name, value in (coords or index).items())
+    return f"{kinds} of {status.size} points; the first at {where}"
+
+
+def masked(data: xr.Dataset) -> xr.Dataset:
+    """NaN wherever the status is not OK, but for residual, certificate, steps and status."""
+    values = data.drop_vars(DIAGNOSTICS, errors="ignore").where(data["status"] == Status.OK)
+    return data.assign(values.data_vars)

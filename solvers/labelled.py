@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -14,16 +13,16 @@ from jax import Array
 
 from thermolimit.leaves import Leaf, leaves
 
-from .failures import DIAGNOSTICS, OnFailure, mark, settle
-from .lanes import expect, flatten, fold, lay_out
+from .failures import DIAGNOSTICS, OnFailure, mark
+from .lanes import Lanes, expect, flatten, fold, lay_out
 from .mean_field import Control, Equilibrium, Order, SelfConsistent
 from .precision import theory_precision
 from .progress import Progress
-from .quadrature import GaussianRule
-from .saddle import TOLERANCE, Status, find, residual
+from .saddle import TOLERANCE, Status, find
 from .stability import certificate, growth_rate, hessian_index
 from .tiles import map_tiles
 
+SAME = 1e-6  # two states that differ by less, in units of 1 + |order|, are one
 CERTIFIED = 10 * TOLERANCE  # largest residual of a state under a finer quadrature rule
 
 # what is known of every state, next to its order parameters and observables
@@ -79,55 +78,22 @@ def saddle_points(
     with theory_precision():
         lanes = lay_out(theory, start, controls)
         with Progress("saddle points", lanes.count) as progress:
-            solve = partial(_solve, theory, lanes.grid.whole)
-            values = map_tiles(solve, (lanes.orders, lanes.numbers), progress)
+            return solve_lanes(theory, lanes, on_failure, progress)
+
+
+def solve_lanes(
+    theory: SelfConsistent, lanes: Lanes, on_failure: OnFailure, progress: Progress | None = None
+) -> xr.Dataset:
+    """Solve from wherever the lanes begin, and report; to be called in ``theory_precision``.
+
+    A lane that begins at a solution stays there, stable or not.
+    """
+    solve = partial(_solve, theory, lanes.grid.whole)
+    values = map_tiles(solve, (lanes.orders, lanes.numbers), progress)
     failed = (values["status"] == Status.OK) & ~(values["certificate"] <= CERTIFIED)
     values["status"] = np.where(failed, Status.NOT_CERTIFIED, values["status"])
     described = leaves(theory.Order) | RESULTS | leaves(getattr(theory, "Observables", object))
     return fold(theory, lanes, values, described, on_failure)
-
-
-def certify(
-    theory: SelfConsistent,
-    data: xr.Dataset,
-    *,
-    rule: GaussianRule,
-    on_failure: OnFailure = "mask",
-) -> xr.Dataset:
-    """Check the states of ``saddle_points`` under a quadrature rule of your own.
-
-    Parameters
-    ----------
-    theory : SelfConsistent
-        The theory that was solved; its field ``rule`` is replaced.
-    data : xarray.Dataset
-        Result of ``saddle_points`` for it.
-    rule : GaussianRule
-        Usually with more nodes.
-    on_failure : {"mask", "raise", "keep"}
-        What to do with states that fail; see ``saddle_points``.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``data`` with new ``certificate`` and ``status``.
-
-    Raises
-    ------
-    TypeError
-        If the theory has no field ``rule``.
-    """
-    if not hasattr(theory, "rule"):
-        raise TypeError(f"{type(theory).__name__} has no quadrature rule to replace")
-    finer = dataclasses.replace(theory, rule=rule)  # type: ignore[type-var]
-    status = data["status"]
-    orders, numbers, whole = flatten(theory, data)
-    with theory_precision():
-        worst = map_tiles(partial(_residuals, finer, whole), (orders, numbers))
-        worst = worst.reshape(status.shape)
-    data = data.assign(certificate=(status.dims, worst, RESULTS["certificate"].attrs))
-    failed = (status == Status.OK) & ~(data["certificate"] <= CERTIFIED)
-    return settle(mark(data, failed, Status.NOT_CERTIFIED), on_failure)
 
 
 def equilibrium(data: xr.Dataset) -> xr.Dataset:
@@ -162,6 +128,56 @@ def equilibrium(data: xr.Dataset) -> xr.Dataset:
     return mark(chosen.where(found).assign(kept), ~found, Status.MISSING)
 
 
+def distinct(theory: SelfConsistent, data: xr.Dataset) -> xr.Dataset:
+    """Merge the states that several starts have found, and count those that are left.
+
+    Parameters
+    ----------
+    theory : SelfConsistent
+        The theory that was solved.
+    data : xarray.Dataset
+        Result of ``saddle_points`` with a dimension ``start``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``data`` with ``state``, the name of the start to which the state belongs (of those that
+        found it, the nearest; empty where nothing was found), and ``states``, how many different
+        ones there are. A start whose ``state`` bears another name has fallen to another state.
+
+    Raises
+    ------
+    ValueError
+        If ``data`` has no dimension ``start``.
+    """
+    if "start" not in data.dims:
+        raise ValueError("states can be merged along a dimension 'start' only")
+    starts = [str(name) for name in data["start"].values]
+    numbers = {name: data[name] for name in theory.Control._fields}  # type: ignore[attr-defined]
+    with theory_precision():
+        begun = lay_out(theory, starts, numbers)
+    data = data.transpose(*begun.grid.dims, "start", ...)
+    found = _side_by_side(flatten(theory, data)[0], len(starts))
+    solved = (data["status"].values == Status.OK).reshape(found.shape[:2])
+    away = np.max(np.abs(found - _side_by_side(begun.orders, len(starts))), axis=-1)
+    apart = np.abs(found[:, :, None] - found[:, None]) / (1 + np.abs(found[:, :, None]))
+    same = solved[:, :, None] & solved[:, None] & (np.max(apart, axis=-1) < SAME)
+    owner = np.argmin(np.where(same, away[:, None], np.inf), axis=-1)
+    names = np.where(solved, np.array(starts)[owner], "").reshape(data["status"].shape)
+    count = np.sum(solved & (owner == np.arange(len(starts))), axis=-1)
+    shape = data["status"].shape[:-1]
+    return data.assign(
+        state=(data["status"].dims, names, {"long_name": "start to which the state belongs"}),
+        states=(begun.grid.dims, count.reshape(shape), {"long_name": "number of distinct states"}),
+    )
+
+
+def _side_by_side(orders: Order, starts: int) -> np.ndarray:
+    """Array (points, starts, unknowns)."""
+    flat = [np.reshape(leaf, (len(leaf), -1)) for leaf in jax.tree.leaves(orders)]
+    return np.concatenate(flat, axis=1).reshape(-1, starts, sum(x.shape[1] for x in flat))
+
+
 @partial(jax.jit, static_argnums=0)
 def _solve(theory: SelfConsistent, whole: Any, lanes: Any) -> dict[str, Array]:
     def one(order: Order, numbers: Any) -> dict[str, Array]:
@@ -187,11 +203,3 @@ def _report(theory: SelfConsistent, order: Order, control: Control) -> dict[str,
     if hasattr(theory, "observables"):
         report |= theory.observables(order, control)._asdict()  # type: ignore[attr-defined]
     return report
-
-
-@partial(jax.jit, static_argnums=0)
-def _residuals(theory: SelfConsistent, whole: Any, lanes: Any) -> Array:
-    def one(order: Order, numbers: Any) -> Array:
-        return residual(theory, order, theory.Control(**numbers, **whole))
-
-    return jax.vmap(one)(*lanes)
