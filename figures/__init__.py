@@ -43,5 +43,14 @@ def save(study: str, tree: xr.DataTree, path: Path) -> list[Path]:
     return files
 
 
+def __getattr__(name: str):
+    """``phase_diagram``, without importing matplotlib before it is used."""
+    if name == "phase_diagram":
+        from .planes import phase_diagram
+
+        return phase_diagram
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 if __name__ != "thermolimit.figures":  # a second copy of the module would be made
     raise ImportError("import thermolimit.figures, not figures")
