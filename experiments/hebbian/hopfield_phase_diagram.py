@@ -7,10 +7,8 @@ compared where a retrieval state exists; beyond its spinodal runs are shown, not
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import xarray as xr
 
 from thermolimit import solvers
@@ -32,7 +30,7 @@ class Grid:
     burn_in: int = 100
     replicas: int = 32
     seed: int = 1
-    resolution: int = 32  # points of the theory per axis, and of each line
+    resolution: int = 32  # points of the theory per axis
 
 
 THEORY = hopfield.ReplicaSymmetric()
@@ -51,7 +49,6 @@ PROFILES = {
 # misses the diagonal of the retrieved one): with these sizes and replicas it is within the errors.
 TOLERANCE = Tolerance(standard_errors=4, size="n_spins")
 
-HALVINGS = 20  # of the bracket of a line
 COLD = hopfield.ReplicaSymmetric(SinhTrapezoid(201))  # certified down to T = 0.001
 
 
@@ -85,66 +82,23 @@ def measure(grid: Grid) -> xr.Dataset:
 
 
 def lines(grid: Grid) -> dict[str, xr.Dataset]:
-    """Transition lines; all but the glass transition, which is explicit, are bracketed."""
-    T = np.linspace(0.005, 0.985, grid.resolution)
-    few, many = np.full_like(T, 1e-5), np.full_like(T, 0.2)
-    alpha = np.linspace(0.1, 0.1375, grid.resolution)
-    warm, cold = np.full_like(alpha, 0.05), np.full_like(alpha, 5e-4)
+    """Transition lines, followed from one branch of each state."""
+    plane = {"along": "pattern_load", "bounds": (0.001, 0.16)}
+
+    def branch(start: str, pattern_load: float, temperature: float, coldest: float) -> xr.Dataset:
+        return solvers.trace_branch(
+            COLD, "temperature", start=start, pattern_load=pattern_load, temperature=temperature,
+            bounds=(coldest, 1.5),
+        )  # fmt: skip
+
+    retrieval = branch("retrieval", 0.05, 0.2, 0.005)
+    spin_glass = branch("spin_glass", 0.05, 0.2, 0.005)
+    paramagnet = branch("paramagnet", 0.05, 1.4, 0.005)
+    breaking = solvers.zero_of(COLD, branch("retrieval", 0.12, 0.05, 0.0005), "replicon", **plane)
     return {
-        "spinodal": _between(_retrieval_exists, (few, T), (many, T)),
-        "first_order": _between(_retrieval_is_lowest, (few, T), (many, T)),
-        "almeida_thouless": _between(_replicas_are_symmetric, (alpha, warm), (alpha, cold)),
-        "glass": solvers.evaluate(
-            hopfield.glass_transition,
-            pattern_load=np.linspace(0.01, 0.4, grid.resolution) ** 2,  # evenly in temperature
-        ),
+        "spinodal": solvers.spinodal(COLD, retrieval, **plane),
+        "first_order": solvers.coexistence(COLD, retrieval, spin_glass, **plane),
+        # beyond the spinodal the line goes on, on the unstable branch
+        "almeida_thouless": breaking.isel(point=(breaking["growth_rate"] < 0).values),
+        "glass": solvers.continuous_transition(COLD, paramagnet, **plane),
     }
-
-
-Points = tuple[np.ndarray, np.ndarray]  # pattern loads and temperatures
-
-
-def _between(
-    holds: Callable[[xr.Dataset], xr.DataArray], inside: Points, outside: Points
-) -> xr.Dataset:
-    """The last point on the way from ``inside`` to ``outside`` where ``holds`` is certified.
-
-    NaN unless it is true at ``inside`` and false at ``outside``.
-    """
-    bracketed = holds(_states(*inside)).values & ~holds(_states(*outside)).values
-    for _ in range(HALVINGS):
-        alpha, T = ((near + far) / 2 for near, far in zip(inside, outside, strict=True))
-        true = holds(_states(alpha, T)).values
-        inside = np.where(true, alpha, inside[0]), np.where(true, T, inside[1])
-        outside = np.where(true, outside[0], alpha), np.where(true, outside[1], T)
-    names = {"pattern_load": r"patterns per neuron, $\alpha$", "temperature": "temperature, $T$"}
-    columns = {}
-    for (name, label), near, far in zip(names.items(), inside, outside, strict=True):
-        located = np.where(bracketed, near, np.nan)
-        columns[name] = ("point", located, {"long_name": label, "units": "1"})
-        columns[f"{name}_bracket"] = ("point", far - near, {"long_name": f"bracket in {label}"})
-    return xr.Dataset(columns)
-
-
-def _states(pattern_load: np.ndarray, temperature: np.ndarray) -> xr.Dataset:
-    return solvers.saddle_points(
-        COLD,
-        start=("retrieval", "spin_glass"),
-        on_failure="keep",  # next to a line the search may be slow: no state, as far as we know
-        pattern_load=xr.DataArray(pattern_load, dims="point"),
-        temperature=xr.DataArray(temperature, dims="point"),
-    )
-
-
-def _retrieval_exists(states: xr.Dataset) -> xr.DataArray:
-    retrieval = states.sel(start="retrieval")
-    return (retrieval["status"] == Status.OK) & (retrieval["overlap"] > 0.01)
-
-
-def _retrieval_is_lowest(states: xr.Dataset) -> xr.DataArray:
-    f = states["free_energy"]
-    return _retrieval_exists(states) & (f.sel(start="retrieval") < f.sel(start="spin_glass"))
-
-
-def _replicas_are_symmetric(states: xr.Dataset) -> xr.DataArray:
-    return _retrieval_exists(states) & (states["replicon"].sel(start="retrieval") > 0)

@@ -15,29 +15,52 @@ from thermolimit.theory.hebbian import hopfield
 GRID = study.Grid(resolution=4, pattern_load=(0.02, 0.14), temperature=(0.2, 0.8))
 
 
-def between(holds, inside, outside):
-    ends = [tuple(np.array([x]) for x in point) for point in (inside, outside)]
-    return study._between(holds, *ends).isel(point=0)
+@pytest.fixture(scope="module")
+def lines():
+    return study.lines(GRID)
 
 
-def test_the_spinodal_is_where_the_retrieval_state_ends():
-    found = between(study._retrieval_exists, (0.01, 0.5), (0.2, 0.5))
-    assert found["pattern_load"].item() == pytest.approx(0.0588155205, abs=1e-6)
-    assert abs(found["pattern_load_bracket"]) < 1e-6
+@pytest.mark.parametrize("name", ["spinodal", "first_order", "almeida_thouless", "glass"])
+def test_every_line_is_certified_and_reaches_the_borders_of_the_figure(lines, name):
+    line = lines[name]
+    assert (line["status"] == Status.OK).all()
+    ends = {
+        "spinodal": [(0.001, None), (None, 0.005)],
+        "first_order": [(0.001, None), (None, 0.005)],
+        "almeida_thouless": [(None, 0.0005), None],
+        "glass": [(0.001, None), (0.16, None)],
+    }[name]
+    for point, end in zip((line.isel(point=0), line.isel(point=-1)), ends, strict=True):
+        for control, value in zip(("pattern_load", "temperature"), end or (), strict=False):
+            assert value is None or point[control].item() == pytest.approx(value, abs=1e-12)
 
 
-def test_the_first_order_line_comes_down_to_its_value_at_zero_temperature():
-    found = between(study._retrieval_is_lowest, (0.01, 0.005), (0.2, 0.005))
+@pytest.mark.parametrize(
+    "name, temperature, digits",
+    # at a load of 0.05
+    [("spinodal", 0.542255037918, 1e-10), ("first_order", 0.21638335, 1e-8)],
+)
+def test_retrieval_ends_and_ceases_to_be_lowest_at_the_known_temperatures(
+    lines, name, temperature, digits
+):
+    started = lines[name].isel(point=int(np.argmin(abs(lines[name]["arclength"].values))))
+    assert started["pattern_load"].item() == 0.05
+    assert started["temperature"].item() == pytest.approx(temperature, abs=digits)
+
+
+def test_the_first_order_line_comes_down_to_its_value_at_zero_temperature(lines):
+    coldest = lines["first_order"].isel(point=-1)
     # df/dT is minus the entropy: the line leaves T = 0 linearly, with a slope of order 0.03
-    assert found["pattern_load"].item() == pytest.approx(0.0518543309, abs=0.05 * 0.005)
+    assert coldest["pattern_load"].item() == pytest.approx(0.0518543309, abs=0.05 * 0.005)
 
 
-def test_replica_symmetry_breaks_where_its_expansion_says():
+def test_replica_symmetry_breaks_where_its_expansion_says(lines):
     # T_R = (2 / 3) alpha C / (1 - C)^2 with corrections of relative order T_R
-    alpha, C = 0.12, hopfield_susceptibility(0.12)
-    expected = 2 / 3 * alpha * C / (1 - C) ** 2
-    found = between(study._replicas_are_symmetric, (alpha, 0.05), (alpha, 5e-4))
-    assert found["temperature"].item() == pytest.approx(expected, rel=3 * expected)
+    line = lines["almeida_thouless"]
+    for alpha, T in zip(line["pattern_load"].values, line["temperature"].values, strict=True):
+        if T < 0.01:
+            C = hopfield_susceptibility(alpha)
+            assert 2 / 3 * alpha * C / (1 - C) ** 2 == pytest.approx(T, rel=3 * T)
 
 
 def hopfield_susceptibility(alpha):
@@ -51,9 +74,9 @@ def hopfield_susceptibility(alpha):
     return C
 
 
-def test_a_line_that_is_not_bracketed_is_missing():
-    found = between(study._retrieval_exists, (0.1, 0.5), (0.2, 0.5))  # beyond at both ends
-    assert np.isnan(found["pattern_load"])
+def test_the_spin_glass_appears_at_one_plus_the_root_of_the_load(lines):
+    line = lines["glass"]
+    np.testing.assert_allclose(line["temperature"], 1 + np.sqrt(line["pattern_load"]), atol=1e-12)
 
 
 @pytest.fixture(scope="module")
