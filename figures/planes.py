@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 TINTS = ("#cfe2f3", "#fde3c8", "#dcead7", "#f3d6d6", "#e4dcf0", "#eeeeee")
-COLORS = {"spinodal": "C1", "continuous": "k", "coexistence": "C0"}
+COLORS = {"spinodal": "#D55E00", "continuous": "k", "coexistence": "#0072B2"}
 STYLES = ("-", "--", "-.", ":")
 WORDS = {
     "spinodal": "spinodal of {}",
@@ -48,7 +48,7 @@ def phase_diagram(tree: xr.DataTree) -> Figure:
     from . import STYLE
 
     with mpl.rc_context(fname=STYLE):
-        figure = Figure(figsize=(6.4, 4.8))
+        figure = Figure(figsize=(8.4, 4.6))
         axes = figure.subplots()
         handles = plane(axes, tree)
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
@@ -103,7 +103,7 @@ def _line(axes: Axes, line: xr.Dataset, x: str, y: str, others: int) -> list[Art
     label = WORDS.get(kind, f"{_words(kind)} of {{}} vanishes").format(*names)
     style = STYLES[others % len(STYLES)]
     return list(
-        axes.plot(line[x], line[y], style, color=COLORS.get(kind, "C3"), label=label, clip_on=False)
+        axes.plot(line[x], line[y], style, color=COLORS.get(kind, "#CC79A7"), label=label, clip_on=False)
     )
 
 

@@ -452,8 +452,6 @@ def test_all_points_of_a_line_are_solved_and_certified(name):
 
 @pytest.mark.parametrize("name", named(LINES))
 def test_a_line_goes_on_to_where_it_must_end(name):
-    # FAULT of "blume-capel, spinodal": at the tricritical point the equations of a fold are
-    # degenerate, and the line ends there with step_underflow instead of a reason
     case, data = LINES[name], line(name)
     assert (data.attrs["began"], data.attrs["ended"]) == case.ends
     of, along = data.attrs["parameter"], data.attrs["along"]
