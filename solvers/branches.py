@@ -10,12 +10,13 @@ import xarray as xr
 
 from thermolimit.leaves import leaves, unknown_name
 
-from .continuation import LONGEST_STEP, Branch, Point, trace
+from .continuation import LONGEST_STEP, Branch, trace
 from .failures import ConvergenceError, OnFailure
 from .grid import make_grid
 from .labelled import distinct, saddle_points, solve_lanes
 from .lanes import Lanes, expect, flatten
 from .mean_field import Control, Order, SelfConsistent
+from .newton import Point
 from .precision import theory_precision
 from .saddle import Status
 from .transitions import State
@@ -172,7 +173,9 @@ def _begin(theory: SelfConsistent, start: str, controls: dict[str, Any]) -> tupl
     where = ", ".join(f"{name} = {value}" for name, value in controls.items())
     if not state:
         status = Status(data["status"].sel(start=start).item()).name
-        raise ConvergenceError(f"no state from the start {start!r} at {where}: {status}")
+        raise ConvergenceError(
+            f"no state from the start {start!r} at {where}: {status}; begin elsewhere"
+        )
     if state != start:
         raise ConvergenceError(
             f"the start {start!r} fell to the state of {state!r} at {where}; "

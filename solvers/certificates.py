@@ -11,12 +11,12 @@ import numpy as np
 import xarray as xr
 from jax import Array
 
-from .continuation import Point
 from .failures import OnFailure, mark, settle
 from .labelled import CERTIFIED, RESULTS
 from .lanes import expect, flatten
 from .line_data import residuals
 from .mean_field import Order, SelfConsistent
+from .newton import Point
 from .precision import theory_precision
 from .quadrature import GaussianRule
 from .saddle import Status, residual

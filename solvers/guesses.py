@@ -51,8 +51,9 @@ def zeros(system: Zero, followed: Followed) -> list[Candidate]:
     values = np.asarray(_events(system, followed.orders, followed.values, followed.control))
     found = []
     for k in np.flatnonzero(_changes(values)).tolist():
-        order, value = _between(followed, k, _root(values, k))
-        found.append(_candidate(followed, k, system.Unknown(order, value)))
+        fraction = _root(values, k)
+        order, value = _between(followed, k, fraction)
+        found.append(_candidate(followed, k, fraction, system.Unknown(order, value)))
     return found
 
 
@@ -77,27 +78,30 @@ def _between(followed: Followed, k: int, fraction: float) -> tuple[Any, float]:
     return jax.tree.map(mixed, followed.orders), float(mixed(followed.values))
 
 
-def _candidate(followed: Followed, k: int, unknown: Any) -> Candidate:
+def _candidate(followed: Followed, k: int, fraction: float, unknown: Any) -> Candidate:
     near, far = (ravel_pytree(followed.at(i))[0] for i in (k, k + 1))
+    before, after = followed.data["arclength"].values[k : k + 2]
     return Candidate(
         unknown,
         (float(followed.values[k]), float(followed.values[k + 1])),
-        float(followed.data["arclength"][k : k + 2].mean()),
+        float(before + fraction * (after - before)),
         float(np.max(np.abs(far - near) / (1 + np.abs(near)))),
     )
 
 
 def _soft(system: Fold | BranchPoint, followed: Followed, k: int, values: np.ndarray) -> Candidate:
     """Guess of a fold or a branch point where ``values`` vanish after point k."""
-    order, value = _between(followed, k, _root(values, k))
+    fraction = _root(values, k)
+    order, value = _between(followed, k, fraction)
     control = followed.control._replace(**{followed.parameter: value})
     jacobian = np.asarray(_jacobian(system.theory, order, control))
     # NaN at masked points, as the state itself
     left, _, right = np.linalg.svd(np.nan_to_num(jacobian))
     unravel: Any = ravel_pytree(order)[1]
     if isinstance(system, Fold):
-        return _candidate(followed, k, system.Unknown(order, unravel(right[-1]), value))
-    return _candidate(followed, k, system.Unknown(order, unravel(left[:, -1]), 0.0, value))
+        return _candidate(followed, k, fraction, system.Unknown(order, unravel(right[-1]), value))
+    unknown = system.Unknown(order, unravel(left[:, -1]), 0.0, value)
+    return _candidate(followed, k, fraction, unknown)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -16,10 +16,11 @@ from jax.flatten_util import ravel_pytree
 
 from thermolimit.leaves import leaves
 
-from .continuation import Point, insert
+from .continuation import insert
 from .failures import status_variable
 from .labelled import CERTIFIED, RESULTS
 from .located import FEATURES, Line, cubic, features, growth_rates, sides
+from .newton import Point
 from .saddle import TOLERANCE, Status
 from .tiles import map_tiles
 from .transitions import BranchPoint, Transition

@@ -14,22 +14,13 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from .branches import Followed
-from .continuation import (
-    LONGEST_STEP,
-    Branch,
-    Point,
-    Row,
-    insert,
-    locate,
-    passing,
-    solve,
-    solved,
-    trace,
-)
+from .continuation import LONGEST_STEP, Branch, insert, locate, passing, trace
 from .failures import ConvergenceError
 from .guesses import Candidate
 from .labelled import SAME
+from .newton import Point, solve, solved
 from .stability import growth_rate
+from .steps import Row
 from .tiles import map_tiles
 from .transitions import BranchPoint, Transition, cubic_coefficient, quadratic_coefficient
 

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from .continuation import Row, cross
+from .continuation import cross
 from .located import ALONG, VALUE, Line
 from .polylines import crossings
+from .steps import Row
 
 SAME_PLACE = 1e-6  # of the spans of the plane
 ENDS = {"cusp": "critical", "tricritical": "tricritical", "unstable": "unstable"}

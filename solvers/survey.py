@@ -28,6 +28,7 @@ from .labelled import solve_lanes
 from .lanes import Lanes, flatten
 from .located import ALONG, VALUE, Line, distinct_parts, follow, located, stable_parts
 from .polylines import distance
+from .saddle import Status
 from .transitions import BranchPoint, Coexistence, Fold, Transition, Zero
 
 NEAR = 1.0  # in cells of the grid: a line that passes an edge at this distance explains it
@@ -204,7 +205,8 @@ class Survey:
         back = self._solve(flatten(self.theory, taken)[0], begun.numbers, name)
         orders, returned = (_rows(order) for order in (begun.orders, flatten(self.theory, back)[0]))
         away = np.max(np.abs(orders - returned) / (1 + np.abs(orders)), axis=1)
-        same = (away < RETURNED) & (taken["growth_rate"].values < 0)
+        kept = (taken["status"] == Status.OK) & (taken["growth_rate"] < 0)
+        same = (away < RETURNED) & kept.values
         return [edge for edge, reversible in zip(edges, same, strict=True) if not reversible]
 
     def _states(self, name: str, points: np.ndarray) -> _States:

@@ -300,6 +300,14 @@ def test_uncertified_points_may_be_kept_or_refused():
         coarse_branch(on_failure="raise")
 
 
+def test_the_error_of_a_coarse_rule_is_seen_by_any_finer_one():
+    data = coarse_branch(on_failure="keep")
+    finer = solvers.certify(COARSE, data, rule=SinhTrapezoid(301), on_failure="keep")
+    # three times as many nodes see all of it already; what is left is rounding
+    np.testing.assert_allclose(finer["certificate"], data["certificate"], rtol=1e-3, atol=1e-12)
+    assert finer["certificate"].max() > 1e-8
+
+
 def test_a_branch_cannot_begin_where_its_state_is_not_certified():
     with pytest.raises(ConvergenceError, match="no state from the start 'down'.*NOT_CERTIFIED"):
         solvers.trace_branch(

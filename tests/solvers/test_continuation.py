@@ -7,18 +7,10 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from thermolimit.solvers.continuation import (
-    LONGEST_STEP,
-    SHARPEST_BEND,
-    Point,
-    insert,
-    locate,
-    passing,
-    solve,
-    solved,
-    trace,
-)
+from thermolimit.solvers.continuation import LONGEST_STEP, insert, locate, passing, trace
+from thermolimit.solvers.newton import Point, solve, solved
 from thermolimit.solvers.saddle import TOLERANCE
+from thermolimit.solvers.steps import SHARPEST_BEND
 
 # Newton's method goes on until its steps are rounding: 1e-14 of 1 + |x|, divided by the slopes
 # below, which are of order one
@@ -76,6 +68,13 @@ def parallel(x, p, args):
     height, width, distance = args
     y = x - height * jnp.sin(p / width)
     return y * (y - distance) * (y + distance) / distance**2
+
+
+def twins(u, p, args):
+    """Two such curves of the same orientation: the determinant is 2 (y - distance / 2)^2."""
+    height, width, distance = args
+    y = (u["x"] - height * jnp.sin(p / width)) / distance
+    return {"x": y * (y - 1), "other": (y - 0.5) * (u["other"] - 1)}
 
 
 def helix(u, p, args):
@@ -220,6 +219,21 @@ def test_a_branch_with_parallel_neighbours_is_never_left(height, width, distance
     assert branch.began == branch.ended == "bounds"
     x, p = points(branch)
     np.testing.assert_allclose(x, height * np.sin(p / width), atol=1e-9)  # distances are larger
+
+
+# steps of 0.3, bends of 0.3: they may go astray by 2.4e-3
+@pytest.mark.parametrize(
+    "distance, longest_step", [(1e-3, LONGEST_STEP), (1e-2, LONGEST_STEP), (1e-2, 1.0), (1e-1, 1.0)]
+)
+@pytest.mark.parametrize("height, width", CURVES)
+def test_a_branch_is_not_left_for_a_twin_either(height, width, distance, longest_step):
+    # no sign tells it from the branch, only where it lies
+    args = (height, width, distance)
+    start = Point({"x": 0.0, "other": 1.0}, 0.0)
+    branch = trace(twins, start, args, {-1: (-2, 2)}, longest_step)
+    assert branch.began == branch.ended == "bounds"
+    unknown, p = branch.points
+    np.testing.assert_allclose(unknown["x"], height * np.sin(p / width), atol=1e-9)
 
 
 def test_two_lines_at_a_distance_are_never_left_by_a_long_step():

@@ -178,6 +178,37 @@ def test_a_theory_without_free_energy_has_states_and_spinodals_but_no_equilibriu
     np.testing.assert_allclose(line(tree, "spinodal_upper")["a"], 0, atol=1e-12)
 
 
+@dataclass(frozen=True)
+class Fenced(solvers.SelfConsistent):
+    """x = 1 + sqrt(1 - a - b): means nothing beyond a + b = 1, where no transition is."""
+
+    class Order(NamedTuple):
+        x: Any
+
+    class Control(NamedTuple):
+        a: Any
+        b: Any
+
+    starts = {"only": Order(1.0)}
+
+    def update(self, order, control):
+        return self.Order(order.x / 2 + (1 + jnp.sqrt(1 - control.a - control.b)) / 2)
+
+
+def test_a_state_that_ends_without_a_transition_is_named_as_missing():
+    axes = {"a": np.linspace(0.0, 1.0, 6), "b": np.linspace(0.1, 0.9, 5)}
+    tree = solvers.phase_diagram(Fenced(), x="a", y="b", **axes)
+    missing = json.loads(tree.attrs["missing"])
+    assert any("NOT_FINITE" in sentence for sentence in missing)
+    (end,) = (sentence for sentence in missing if sentence.startswith("the end of 'only'"))
+    assert "nothing found across" in end
+    assert tree["points"].sizes["point"] == 0
+    states = tree["states"].to_dataset()
+    np.testing.assert_array_equal(
+        states["stable"].sel(start="only"), (states["a"] + states["b"] < 1 - 1e-9)
+    )
+
+
 @pytest.mark.parametrize(
     "axes, sentence",
     [

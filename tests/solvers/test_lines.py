@@ -658,7 +658,7 @@ class FromWithin(Cusp):
     }
 
 
-@pytest.mark.parametrize("a", [-0.1, -0.01, 0.01, 0.1])
+@pytest.mark.parametrize("a", [-0.1, -0.001, 0.001, 0.1])
 def test_of_two_folds_the_nearer_one_is_found(a):
     theory = FromWithin()
     data = solvers.trace_branch(theory, "a", start="middle", bounds=(-1, 1), a=a, b=1.0)
