@@ -101,10 +101,8 @@ def _line(axes: Axes, line: xr.Dataset, x: str, y: str, others: int) -> list[Art
     """One transition line; others of its kind differ in style."""
     kind, names = line.attrs["transition"], [_words(name) for name in line.attrs["states"]]
     label = WORDS.get(kind, f"{_words(kind)} of {{}} vanishes").format(*names)
-    style = STYLES[others % len(STYLES)]
-    return list(
-        axes.plot(line[x], line[y], style, color=COLORS.get(kind, "#CC79A7"), label=label, clip_on=False)
-    )
+    style, color = STYLES[others % len(STYLES)], COLORS.get(kind, "#CC79A7")
+    return list(axes.plot(line[x], line[y], style, color=color, label=label, clip_on=False))
 
 
 def _points(axes: Axes, points: xr.Dataset, x: str, y: str) -> list[Artist]:
