@@ -118,7 +118,7 @@ def _events(system: Zero, orders: Any, values: Array, control: Any) -> Array:
     )
 
 
-def meetings(system: Coexistence, first: Followed, second: Followed) -> list[Candidate]:
+def equal_free_energies(system: Coexistence, first: Followed, second: Followed) -> list[Candidate]:
     """Guesses where the free energies of two branches cross, each branch up to its folds."""
     (p, x, f), (other_p, other_x, other_f) = (_up_to_folds(side) for side in (first, second))
     common = np.unique(np.concatenate([p, other_p]))

@@ -14,7 +14,7 @@ from thermolimit.leaves import check_names
 from .branches import Followed, checked_bounds, read
 from .continuation import LONGEST_STEP
 from .failures import ConvergenceError, OnFailure, check_choice, settle, told
-from .guesses import Candidate, branch_points, folds, meetings, zeros
+from .guesses import Candidate, branch_points, equal_free_energies, folds, zeros
 from .line_data import labelled
 from .located import ALONG, VALUE, follow, located
 from .mean_field import SelfConsistent
@@ -93,7 +93,11 @@ def continuous_transition(
     Returns
     -------
     xarray.Dataset
-        See ``spinodal``.
+        See ``spinodal``; the soft direction is the left one. ``cubic`` is the cubic coefficient of
+        the amplitude that grows there (NaN where a quadratic one rules, without symmetry): the
+        transition is continuous where it is negative; where it is positive, what ends is no more
+        than the metastability of the state. A line has the feature ``tricritical`` in between, and
+        ends as ``unfolded`` where a field would have to make the branches meet.
 
     Raises
     ------
@@ -182,7 +186,7 @@ def coexistence(
         system = Coexistence(theory, first.parameter, line.get("along"), other_theory)
         what = f"coexistence with {second.start!r}"
         names = [first.start, second.start]
-        return _result(system, first, names, meetings(system, first, second), what, line)
+        return _result(system, first, names, equal_free_energies(system, first, second), what, line)
 
 
 def _check_same_controls(first: Followed, second: Followed) -> None:

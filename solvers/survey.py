@@ -23,7 +23,7 @@ from thermolimit.leaves import leaves
 from .branches import Followed, follow_state, read
 from .failures import ConvergenceError
 from .grid import make_grid
-from .guesses import Candidate, branch_points, folds, meetings, zeros
+from .guesses import Candidate, branch_points, equal_free_energies, folds, zeros
 from .labelled import solve_lanes
 from .lanes import Lanes, flatten
 from .located import ALONG, VALUE, Line, distinct_parts, follow, located, stable_parts
@@ -170,7 +170,7 @@ class Survey:
             yield zero, zeros(zero, followed[0])
         if "coexistence" in kinds:
             both = Coexistence(self.theory, of, along)
-            yield both, meetings(both, followed[0], followed[1])
+            yield both, equal_free_energies(both, followed[0], followed[1])
 
     def _known(
         self, system: Transition, near: Candidate, followed: Followed, states: list[str]
