@@ -15,6 +15,7 @@ from corpus import (
     COARSE,
     HOPFIELD,
     Cusp,
+    Ferromagnet,
     Isola,
     SaddleNode,
     X,
@@ -874,3 +875,43 @@ def test_settings_of_the_user_do_not_matter_and_are_not_touched(setting):
         jax.config.update(setting, before)
     xr.testing.assert_identical(data, expected)
     assert all(data[name].dtype == np.float64 for name in ("field", "temperature", "magnetization"))
+
+
+@dataclass(frozen=True)
+class Disorder(solvers.Equilibrium):
+    """Free spins, f = -T log 2, with an order parameter of another name."""
+
+    class Order(NamedTuple):
+        disorder: Any
+
+    class Control(NamedTuple):
+        temperature: Any
+
+    starts = {"free": Order(0.3)}
+
+    def update(self, order, control):
+        return self.Order(order.disorder / 2)
+
+    def free_energy(self, order, control):
+        return order.disorder**2 - control.temperature * jnp.log(2.0)
+
+
+def test_states_of_two_theories_coexist():
+    ordered, free = (
+        solvers.trace_branch(theory, "temperature", start=start, temperature=1.2, bounds=(0.5, 2))
+        for theory, start in ((Ferromagnet(), "ferromagnet"), (Disorder(), "free"))
+    )
+    found = solvers.coexistence(Ferromagnet(), ordered, free, other_theory=Disorder())
+
+    def temperature(m):
+        return 3 * m**2 / np.arctanh(m)
+
+    def advantage(m):  # of f = 2 m^3 - T log 2 cosh(3 m^2 / T) over -T log 2
+        return 2 * m**3 - temperature(m) * np.log(np.cosh(3 * m**2 / temperature(m)))
+
+    exact = temperature(brentq(advantage, 0.9, 0.99, xtol=1e-15))
+    assert found["temperature"].item() == pytest.approx(exact, abs=EXACT)
+    # each state has its own order parameters
+    np.testing.assert_array_equal(np.isnan(found["magnetization"]), [False, True])
+    np.testing.assert_array_equal(np.isnan(found["disorder"]), [True, False])
+    assert found.attrs["other_theory"] == repr(Disorder())
