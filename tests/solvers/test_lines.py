@@ -163,7 +163,7 @@ LOCATED = {
         partial(spinodal_of, "blume-capel"), "crystal_field", blume_capel_spinodal(0.2)
     ),
     "potts": Located(partial(spinodal_of, "potts"), "temperature", potts_spinodal()),
-    # ../shared/theory/franz_parisi.md, section 8, to 1e-8 or better
+    # known to 1e-8 or better from an independent program with another quadrature
     "student's spinodal": Located(
         partial(spinodal_of, "student"), "sample_ratio", 1.4926318182, 1e-9
     ),
@@ -228,7 +228,7 @@ LOCATED = {
         0.0518543309,
         1e-10,
     ),
-    # ../shared/theory/franz_parisi.md, section 8, to 1e-8 or better
+    # known to 1e-8 or better from an independent program with another quadrature
     "perfect learning": Located(
         partial(zero_in, "student", "entropy"), "sample_ratio", 1.2446839899, 1e-9
     ),
@@ -270,7 +270,7 @@ def test_what_is_no_fold_lies_within_its_bracket(name):
 
 
 def test_the_first_order_temperature_of_three_spins_in_the_other_normalization():
-    # architecture.md, section 10, where the energy is -m^3 / 3
+    # in the units in which the energy is -m^3 / 3
     assert ferromagnet_first_order() / 3 == pytest.approx(0.495969169754, abs=1e-12)
 
 
@@ -570,7 +570,7 @@ def test_a_field_that_breaks_the_symmetry_leaves_nothing_of_a_continuous_transit
 def test_the_spinodal_of_the_hopfield_network_bends_back_in_the_cold():
     data = line("hopfield")
     begun = data.isel(point=np.flatnonzero(data["pattern_load"] == 0.05))
-    # 0.5422550379 by a prototype with another quadrature (architecture.md, section 10)
+    # 0.5422550379 by a prototype with another quadrature
     np.testing.assert_allclose(begun["temperature"], 0.542255037918, atol=1e-10)
     assert data["temperature"][-1] == 0.005
     turning = at_feature(data, "turns_along")
@@ -585,7 +585,7 @@ def test_the_spinodal_of_the_hopfield_network_bends_back_in_the_cold():
 def test_the_first_order_line_of_the_hopfield_network_goes_down_to_the_cold():
     data = line("hopfield, first order")
     begun = data.isel(point=np.flatnonzero(data["pattern_load"] == 0.05))
-    # 0.21638335 by a prototype with another quadrature (architecture.md, section 10)
+    # 0.21638335 by a prototype with another quadrature
     assert np.min(np.abs(begun["temperature"] - 0.21638335)) < 1e-8
     assert data["temperature"].min() == 0.005
     turning = at_feature(data, "turns_along")
