@@ -64,9 +64,9 @@ def _variables(line: Line) -> xr.Dataset:
             columns[f"soft_{name}"] = (leaf.dims, getattr(points.unknown.soft, name), attrs)
     growth = growth if both else growth[:, 0]
     columns["growth_rate"] = (both, growth, RESULTS["growth_rate"].attrs)
-    if isinstance(system, BranchPoint):
+    if isinstance(system, BranchPoint) and not np.isnan(b := cubic(line, points)).all():
         attrs = {"long_name": "cubic coefficient of the amplitude; continuous if < 0"}
-        columns["cubic"] = ((), cubic(line, points), attrs)
+        columns["cubic"] = ((), b, attrs)
     columns["residual"] = ((), branch.residual, RESULTS["residual"].attrs)
     columns["certificate"] = ((), worst, RESULTS["certificate"].attrs)
     data = xr.Dataset({n: (("point", *dims), x, attrs) for n, (dims, x, attrs) in columns.items()})

@@ -93,11 +93,11 @@ def continuous_transition(
     Returns
     -------
     xarray.Dataset
-        See ``spinodal``; the soft direction is the left one. ``cubic`` is the cubic coefficient of
-        the amplitude that grows there (NaN where a quadratic one rules, without symmetry): the
-        transition is continuous where it is negative; where it is positive, what ends is no more
-        than the metastability of the state. A line has the feature ``tricritical`` in between, and
-        ends as ``unfolded`` where a field would have to make the branches meet.
+        See ``spinodal``; the soft direction is the left one. Of a symmetric state (without symmetry
+        a quadratic coefficient rules), ``cubic`` is the cubic coefficient of the amplitude that
+        grows there: the transition is continuous where it is negative; where it is positive, what
+        ends is no more than the metastability of the state. A line has the feature ``tricritical``
+        in between, and ends as ``unfolded`` where a field would have to make the branches meet.
 
     Raises
     ------
