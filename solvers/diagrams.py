@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -74,6 +75,9 @@ def phase_diagram(
             raise ValueError(f"{name} must increase")
     chosen = list(theory.starts) if starts is None else list(starts)
     states = saddle_points(theory, start=chosen, on_failure="keep", **controls)
+    further = set(states["status"].dims) - {x, y, "start"}
+    if further:
+        raise ValueError(f"{', '.join(map(str, further))} must be a number: the plane is {x}, {y}")
     failed = told(states["status"])
     states = distinct(theory, masked(states))
     states = states.assign(stable=(states["status"] == Status.OK) & (states["growth_rate"] < 0))
@@ -103,8 +107,9 @@ def phase_diagram(
 def _named(lines: list[Line]) -> dict[str, Line]:
     """Lines by kind and states, numbered if there are several."""
     named: dict[str, Line] = {}
+    seen: Counter[str] = Counter()
     for line in lines:
         name = "_".join([line.kind, *line.states])
-        count = sum(other == name or other.startswith(f"{name}_") for other in named)
-        named[f"{name}_{count + 1}" if count else name] = line
+        seen[name] += 1
+        named[name if seen[name] == 1 else f"{name}_{seen[name]}"] = line
     return named

@@ -221,6 +221,12 @@ def test_the_plane_has_two_increasing_axes(axes, sentence):
         solvers.phase_diagram(CurieWeiss(), x="temperature", y="field", **axes)
 
 
+def test_a_third_axis_is_refused():
+    axes = {"crystal_field": [0.4, 0.6], "field": [0.0, 0.1], "temperature": [0.2, 0.3]}
+    with pytest.raises(ValueError, match="temperature must be a number"):
+        solvers.phase_diagram(InField(), x="crystal_field", y="field", **axes)
+
+
 def test_distinct_states_are_merged_and_counted():
     data = solvers.distinct(Patterns(), solvers.saddle_points(Patterns(), temperature=[0.3, 1.2]))
     # at T = 0.3 the symmetric mixture of three is another state; above T = 1 there is only m = 0
