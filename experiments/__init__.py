@@ -9,17 +9,38 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .comparison import Tolerance, agreement, axis, compare
     from .finite_size import inverse_size_fit
+    from .identities import SweepMismatch
+    from .locks import Locked
+    from .resuming import SweepWarning
+    from .stores import Store, open_sweep
     from .sweeps import sweep
 
 _HOME = {
+    "Locked": "locks",
+    "Store": "stores",
+    "SweepMismatch": "identities",
+    "SweepWarning": "resuming",
     "Tolerance": "comparison",
     "agreement": "comparison",
     "axis": "comparison",
     "compare": "comparison",
     "inverse_size_fit": "finite_size",
+    "open_sweep": "stores",
     "sweep": "sweeps",
 }
-__all__ = ["Tolerance", "agreement", "axis", "compare", "inverse_size_fit", "sweep"]
+__all__ = [
+    "Locked",
+    "Store",
+    "SweepMismatch",
+    "SweepWarning",
+    "Tolerance",
+    "agreement",
+    "axis",
+    "compare",
+    "inverse_size_fit",
+    "open_sweep",
+    "sweep",
+]
 
 
 def __getattr__(name: str) -> Any:

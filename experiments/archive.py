@@ -30,7 +30,7 @@ def check_writable(folder: Path) -> None:
 
 def save(tree: xr.DataTree, path: Path) -> None:
     """Write ``tree`` to the Zarr group ``path``, replacing what is there in one step."""
-    coded = tree.map_over_datasets(_strings_to_codes)
+    coded = tree.map_over_datasets(strings_to_codes)
     coded.attrs = tree.attrs
     # without a checksum a flipped bit is read back as another number
     codec = {"compressors": (ZstdCodec(level=1, checksum=True),)}
@@ -63,7 +63,7 @@ def load(path: Path) -> xr.DataTree:
         raise ValueError(f"{path} is damaged: {broken[0]} (`thermolimit verify` lists all)")
     with xr.open_datatree(path, engine="zarr", consolidated=False) as stored:
         tree = stored.load()
-    named = tree.map_over_datasets(_codes_to_strings)
+    named = tree.map_over_datasets(codes_to_strings)
     named.attrs = tree.attrs
     return named
 
@@ -102,7 +102,7 @@ def problems(tree: xr.DataTree) -> list[str]:
     return found
 
 
-def _strings_to_codes(data: xr.Dataset) -> xr.Dataset:
+def strings_to_codes(data: xr.Dataset) -> xr.Dataset:
     """Zarr 3 has no stable type for strings; CF stores categories as codes with meanings."""
     coded = {}
     for name, variable in data.variables.items():
@@ -113,7 +113,7 @@ def _strings_to_codes(data: xr.Dataset) -> xr.Dataset:
     return _replaced(data, coded)
 
 
-def _codes_to_strings(data: xr.Dataset) -> xr.Dataset:
+def codes_to_strings(data: xr.Dataset) -> xr.Dataset:
     named = {}
     for name, variable in data.variables.items():
         if CODES in variable.attrs:

@@ -2,17 +2,19 @@
 
 The module of a study offers ``Grid`` (a frozen dataclass), ``PROFILES`` (name -> Grid),
 ``TOLERANCE``, ``predict(grid)`` and ``measure(grid)`` and, where it has transition lines,
-``lines(grid)``. Without one of ``predict`` and ``measure`` there is no comparison.
+``lines(grid)``. Without one of ``predict`` and ``measure`` there is no comparison. What takes long
+has a second argument, ``store``, which it hands to ``sweep``.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +25,7 @@ from thermolimit.leaves import unknown_name
 from thermolimit.solvers.failures import FAILURES
 
 from .comparison import compare
+from .stores import Store
 
 
 def configure(
@@ -82,8 +85,24 @@ def _typed(grid: Any, name: str, value: Any) -> Any:
     return typed if several else typed[0]
 
 
-def run(study: ModuleType, grid: Any) -> xr.DataTree:
+PARTS = {  # function of a study -> its groups
+    "predict": "theory",
+    "lines": "lines",
+    "measure": "simulation",
+}
+
+
+def run(study: ModuleType, grid: Any, store: Store | None = None) -> xr.DataTree:
     """Compute everything that a study asks for, with one line on stderr per finished part.
+
+    Parameters
+    ----------
+    study : module
+        See above.
+    grid : Grid
+        What to compute.
+    store : Store, optional
+        Its groups ``theory`` and ``simulation`` keep the sweeps, as far as the study has stores.
 
     Returns
     -------
@@ -92,13 +111,13 @@ def run(study: ModuleType, grid: Any) -> xr.DataTree:
         has them; the grid as JSON in the attributes.
     """
     groups: dict[str, xr.Dataset] = {}
-    if hasattr(study, "predict"):
-        groups["theory"] = _timed("theory", study.predict, grid)
-    if hasattr(study, "lines"):
-        found: Mapping[str, xr.Dataset] = _timed("transition lines", study.lines, grid)
-        groups |= {f"lines/{name}": line for name, line in found.items()}
-    if hasattr(study, "measure"):
-        groups["simulation"] = _timed("simulation", study.measure, grid)
+    for function, part in PARTS.items():
+        if hasattr(study, function):
+            found = _timed(part, getattr(study, function), grid, store)
+            if part == "lines":
+                groups |= {f"lines/{name}": line for name, line in found.items()}
+            else:
+                groups[part] = found
     if "theory" in groups and "simulation" in groups:
         groups["comparison"] = compare(groups["theory"], groups["simulation"])
     tree = xr.DataTree.from_dict({f"/{name}": data for name, data in groups.items()})
@@ -110,9 +129,29 @@ def run(study: ModuleType, grid: Any) -> xr.DataTree:
     return tree
 
 
-def _timed(part: str, compute: Callable[[Any], Any], grid: Any) -> Any:
+def run_shard(study: ModuleType, grid: Any, store: Store) -> None:
+    """Compute the share of a shard in the sweeps of a study, and nothing else.
+
+    Raises
+    ------
+    ValueError
+        If the study keeps no sweeps.
+    """
+    stored = [name for name in PARTS if hasattr(study, name) and _keeps(getattr(study, name))]
+    if not stored:
+        raise ValueError("this study keeps no sweep, so that it cannot be run in shards")
+    for function in stored:
+        _timed(PARTS[function], getattr(study, function), grid, store)
+
+
+def _keeps(compute: Callable[..., Any]) -> bool:
+    return "store" in inspect.signature(compute).parameters
+
+
+def _timed(part: str, compute: Callable[..., Any], grid: Any, store: Store | None) -> Any:
     began = time.monotonic()
-    result = compute(grid)
+    kept = {"store": store / part} if store is not None and _keeps(compute) else {}
+    result = compute(grid, **kept)
     print(f"{part}: {time.monotonic() - began:.1f} s", file=sys.stderr)
     return result
 

@@ -14,6 +14,14 @@ from jax import Array, lax
 Steps = Annotated[int, "step"]
 
 
+class Pieces(NamedTuple):
+    """What a recorded simulation is made of; a sweep runs them one by one, and keeps the state."""
+
+    init: Callable[..., Any]
+    advance: Callable[..., Any]
+    observe: Callable[..., Any]
+
+
 def log_steps(last: int, per_decade: int = 10) -> np.ndarray:
     """Whole numbers from 0 to ``last``, roughly ``per_decade`` in each factor of ten.
 
@@ -78,6 +86,9 @@ def recorded(
     )
     simulate.__annotations__ = hints
     simulate.__module__, simulate.__doc__ = init.__module__, init.__doc__
+    parts = ", ".join(part.__name__ for part in (init, advance, observe))
+    simulate.__qualname__ = f"recorded({parts})"
+    simulate.pieces = Pieces(init, advance, observe)  # type: ignore[attr-defined]
     return partial(jax.jit, static_argnames=fixed)(simulate)
 
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import lru_cache, partial
 from typing import Any
 
-import jax
 import numpy as np
 import xarray as xr
 
+from .calls import over_lanes
 from .failures import status_variable
 from .grid import make_grid
 from .precision import theory_precision
 from .progress import Progress
 from .saddle import Status
 from .signature import by_shape, signature
-from .tiles import in_order, map_each, map_tiles
+from .tiles import in_order
 
 
 def evaluate(fn: Callable[..., Any], /, **axes: Any) -> xr.Dataset:
@@ -52,10 +51,7 @@ def evaluate(fn: Callable[..., Any], /, **axes: Any) -> xr.Dataset:
     with theory_precision(), Progress(fn.__name__, grid.points) as progress:
         for fixed, index in by_shape(grid.columns, face.fixed, grid.points):
             lanes = (index, {name: grid.columns[name][index] for name in face.numbers})
-            if face.jitted:
-                found = map_tiles(_batched(fn, fixed, grid.whole), lanes, progress)
-            else:
-                found = map_each(partial(_at_point, fn, fixed, grid.whole), lanes, progress)
+            found = over_lanes(at_point, fn, fixed, grid.whole)(lanes, progress)
             groups.append((index, found))
     values = in_order(groups)._asdict()
     finite = [np.isfinite(v.reshape(grid.points, -1)).all(axis=1) for v in values.values()]
@@ -70,20 +66,7 @@ def qualified_name(fn: Callable[..., Any]) -> str:
     return f"{plain.__module__}.{plain.__qualname__}"
 
 
-def _at_point(fn: Callable[..., Any], fixed: dict[str, Any], whole: Any, lane: Any) -> Any:
+def at_point(run: Callable[..., Any], fixed: dict[str, Any], whole: Any, lane: Any) -> Any:
+    """Call a formula at one lane: (number of the lane, its numbers)."""
     _, numbers = lane
-    return fn(**numbers, **whole, **fixed)
-
-
-def _batched(fn: Callable[..., Any], fixed: dict[str, Any], whole: Any) -> Callable[..., Any]:
-    return partial(_batch(fn, tuple(fixed.items())), whole)
-
-
-@lru_cache(maxsize=256)
-def _batch(fn: Callable[..., Any], fixed: tuple[tuple[str, Any], ...]) -> Callable[..., Any]:
-    """One jitted program per function and shape, so that the next tile compiles nothing."""
-
-    def over_lanes(whole: Any, lanes: Any) -> Any:
-        return jax.vmap(partial(_at_point, fn, dict(fixed), whole))(lanes)
-
-    return jax.jit(over_lanes)
+    return run(**numbers, **whole, **fixed)

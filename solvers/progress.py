@@ -21,7 +21,7 @@ class Progress:
     """
 
     def __init__(self, what: str, total: int):
-        self.what, self.total, self.done = what, total, 0
+        self.what, self.total, self.done, self.skipped = what, total, 0, 0
         self.began = self._shown = time.monotonic()
         self._watched = sys.stderr.isatty()
 
@@ -42,7 +42,12 @@ class Progress:
             sys.stderr.write(f"\r\x1b[K{self}")
             sys.stderr.flush()
 
+    def skip(self, items: int) -> None:
+        """Note that ``items`` were finished before; they say nothing of the rate."""
+        self.done += items
+        self.skipped += items
+
     def __str__(self) -> str:
-        rate = self.done / max(time.monotonic() - self.began, 1e-9)
+        rate = (self.done - self.skipped) / max(time.monotonic() - self.began, 1e-9)
         left = (self.total - self.done) / rate if rate else 0.0
         return f"{self.what}: {self.done}/{self.total}, {rate:.3g}/s, {left:.0f} s left"

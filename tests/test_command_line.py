@@ -59,7 +59,8 @@ def test_a_run_writes_its_dataset_and_its_figure(finished):
     for name in ("quick.zarr", "quick.png", "quick.pdf"):
         assert str(finished.folder / name) in finished.output
         assert (finished.folder / name).exists()
-    assert len(list(finished.folder.iterdir())) == 3
+    assert (finished.folder / "quick.sweeps.zarr" / "simulation").exists()
+    assert len(list(finished.folder.iterdir())) == 4
 
 
 def test_a_run_holds_the_grid_that_was_asked_for(finished):
@@ -88,7 +89,8 @@ def test_the_status_repeats_the_report_of_the_run(finished, capsys):
     code = main(["status", HOPFIELD, "--out", str(finished.folder)])
     output = capsys.readouterr().out
     assert code == finished.code
-    assert output.startswith(HOPFIELD)
+    assert "simulation: 8 of 8 done, 0 missing" in output.splitlines()[0]
+    assert output.splitlines()[1].startswith(HOPFIELD)
     assert verdict(output) == verdict(finished.output)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import xarray as xr
 
 from thermolimit import solvers
-from thermolimit.experiments import Tolerance, axis, sweep
+from thermolimit.experiments import Store, Tolerance, axis, sweep
 from thermolimit.simulations.hebbian import hopfield as network
 from thermolimit.solvers import SinhTrapezoid, Status
 from thermolimit.solvers.failures import mark
@@ -66,10 +66,11 @@ def predict(grid: Grid) -> xr.Dataset:
     return mark(data, solved & ~(data["overlap"] > 0.01), Status.MISSING)
 
 
-def measure(grid: Grid) -> xr.Dataset:
+def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
     """Monte Carlo from the stored pattern, over independent patterns."""
     data = sweep(
         network.simulate,
+        store=store,
         seed=grid.seed,
         replicas=grid.replicas,
         n_spins=grid.n_spins,
