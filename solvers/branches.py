@@ -13,8 +13,8 @@ from thermolimit.leaves import leaves, unknown_name
 from .continuation import LONGEST_STEP, Branch, trace
 from .failures import ConvergenceError, OnFailure
 from .grid import make_grid
-from .labelled import distinct, saddle_points, solve_lanes
-from .lanes import Lanes, expect, flatten
+from .labelled import owners, solutions, solve_lanes
+from .lanes import Lanes, expect, flatten, lay_out
 from .mean_field import Control, Order, SelfConsistent
 from .newton import Point
 from .precision import theory_precision
@@ -97,11 +97,13 @@ def trace_branch(
     """
     expect(theory, SelfConsistent)
     lower, upper = checked_bounds(theory, parameter, bounds)
-    order, control = _begin(theory, start, controls)
-    value = getattr(control, parameter)
-    if not lower <= value <= upper:
-        raise ValueError(f"{parameter} = {value:g} is outside the bounds ({lower:g}, {upper:g})")
     with theory_precision():
+        order, control = _begin(theory, start, controls)
+        value = getattr(control, parameter)
+        if not lower <= value <= upper:
+            raise ValueError(
+                f"{parameter} = {value:g} is outside the bounds ({lower:g}, {upper:g})"
+            )
         return follow_state(
             theory, parameter, start, order, control, (lower, upper), longest_step, on_failure
         )
@@ -163,27 +165,30 @@ def checked_bounds(
 
 
 def _begin(theory: SelfConsistent, start: str, controls: dict[str, Any]) -> tuple[Order, Control]:
-    """The state that belongs to a start, at one point."""
-    data = saddle_points(theory, on_failure="keep", **controls)
-    if data["status"].dims != ("start",):
-        raise ValueError(f"a branch begins at one point, not on a grid of {data.sizes}")
+    """The state that belongs to a start, at one point; to be called in ``theory_precision``."""
+    lanes = lay_out(theory, None, controls)
+    if lanes.grid.dims:
+        sizes = dict(zip(lanes.grid.dims, lanes.grid.shape, strict=True))
+        raise ValueError(f"a branch begins at one point, not on a grid of {sizes}")
     if start not in theory.starts:
         raise ValueError(unknown_name("start", start, list(theory.starts)))
-    state = distinct(theory, data)["state"].sel(start=start).item()
+    values, lane = solutions(theory, lanes), lanes.starts.index(start)
+    orders = theory.Order(*(values[name] for name in theory.Order._fields))  # type: ignore
+    status = Status(values["status"][lane])
     where = ", ".join(f"{name} = {value}" for name, value in controls.items())
-    if not state:
-        status = Status(data["status"].sel(start=start).item()).name
+    if status != Status.OK:
         raise ConvergenceError(
-            f"no state from the start {start!r} at {where}: {status}; begin elsewhere"
+            f"no state from the start {start!r} at {where}: {status.name}; begin elsewhere"
         )
+    state = lanes.starts[owners(lanes, orders, values["status"] == Status.OK)[lane]]
     if state != start:
         raise ConvergenceError(
             f"the start {start!r} fell to the state of {state!r} at {where}; "
             "begin where its own state exists"
         )
-    orders, numbers, whole = flatten(theory, data.sel(start=start))
-    control = theory.Control(**{name: column[0] for name, column in numbers.items()}, **whole)
-    return jax.tree.map(lambda x: x[0], orders), control
+    numbers = {name: column[lane] for name, column in lanes.numbers.items()}
+    control = theory.Control(**numbers, **lanes.grid.whole)
+    return jax.tree.map(lambda x: x[lane], orders), control
 
 
 def _labelled(

@@ -6,14 +6,25 @@ One step is jitted; the loop is Python, so that it can stop, shorten its step an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from .newton import ROUGH, ROUNDING, Point, Residual, flat, newton_of, solved, unit
+from .newton import (
+    ROUGH,
+    ROUNDING,
+    Corrected,
+    Point,
+    Residual,
+    Unravel,
+    flat,
+    newton_of,
+    solved,
+    unit,
+)
 from .steps import SHARPEST_BEND, Box, Row, angle, between, row_of, step_from
 
 LONGEST_STEP = 0.04  # in the metric: of the span of a bounded number, of 1 + |x| of another one
@@ -34,18 +45,22 @@ class Branch(NamedTuple):
     residual: np.ndarray
     began: str  # why there is nothing before
     ended: str  # why there is nothing after
-    unravel: Callable[[Any], Point]
+    unravel: Unravel
 
     @property
     def points(self) -> Point:
         """Unknowns and parameter, with a leading dimension."""
-        return jax.tree.map(np.asarray, jax.vmap(self.unravel)(jnp.asarray(self.z)))
+        return self.unravel(self.z)
+
+    def at(self, points: Any) -> Row:
+        """One point, or some of them side by side."""
+        columns = (self.z, self.tangent, self.orientation, self.arclength, self.residual)
+        return Row._make(column[points] for column in columns)
 
     @property
     def rows(self) -> list[Row]:
         """The points one by one."""
-        columns = (self.z, self.tangent, self.orientation, self.arclength, self.residual)
-        return [Row(*row) for row in zip(*columns, strict=True)]
+        return [self.at(point) for point in range(len(self.z))]
 
     @property
     def direction(self) -> np.ndarray:
@@ -88,9 +103,7 @@ def trace(
         near ``start``, or a fold just there).
     """
     z, unravel = flat(start)
-    box = Box.without_walls(z.size)
-    for component, (lower, upper) in bounds.items():
-        box.lower[component], box.upper[component] = lower, upper
+    box = Box.within(z.size, bounds)
     newton = newton_of(residual, unravel, args)
     first = newton(z, unit(z.size, -1))
     rows = [row_of(first, 0.0, box)]
@@ -109,8 +122,11 @@ def _turned(row: Row) -> Row:
 
 
 def _branch(rows: list[Row], began: str, ended: str, unravel: Any) -> Branch:
-    columns = map(np.array, zip(*rows, strict=True))
-    return Branch(*columns, began, ended, unravel)  # type: ignore[call-arg]
+    return Branch(*_side_by_side(rows), began, ended, unravel)  # type: ignore[call-arg]
+
+
+def _side_by_side(rows: list[Row]) -> Row:
+    return Row._make(map(np.array, zip(*rows, strict=True)))
 
 
 def _around_the_start(rows: list[Row]) -> list[Row]:
@@ -126,7 +142,7 @@ def _follow(newton: Any, box: Box, rows: list[Row], longest_step: float, max_poi
     length = min(FIRST_STEP, longest_step)
     while len(rows) < max_points:
         here = rows[-1]
-        there, refused = step_from(newton, box, here, length)
+        there, bend, refused = step_from(newton, box, here, length)
         if refused:
             length /= 2
             if length < SHORTEST_STEP:
@@ -145,19 +161,16 @@ def _follow(newton: Any, box: Box, rows: list[Row], longest_step: float, max_poi
             rows.append(rows[0]._replace(arclength=here.arclength + step))
             return "closed"
         rows.append(there)
-        bend = angle(here.tangent, there.tangent, box.metric(here.z))
-        length = min(longest_step, length * np.clip(BEND / max(bend, 1e-9), 0.5, 2.0))
+        length = min(longest_step, length * min(max(BEND / max(bend, 1e-9), 0.5), 2.0))
     return "max_points"
 
 
 def _closes(newton: Any, box: Box, start: Row, here: Row, there: Row) -> bool:
     """Whether the step passes through the start, in the same direction."""
     metric = box.metric(start.z)
-    if here is start or angle(start.tangent, there.tangent, metric) > SHARPEST_BEND:
-        return False
     row = metric**2 * start.tangent
     behind, beyond = row @ (here.z - start.z), row @ (there.z - start.z)
-    if not behind < 0 <= beyond:
+    if not behind < 0 <= beyond or angle(start.tangent, there.tangent, metric) > SHARPEST_BEND:
         return False
     # in the plane through the start and across it: there may be another sheet next to it
     crossing = newton(here.z + behind / (behind - beyond) * (there.z - here.z), row)
@@ -172,44 +185,67 @@ def _on_the_bounds(newton: Any, box: Box, inside: Row, outside: Row) -> Row | No
     first = int(np.argmin(fractions))
     if fractions[first] < SHORTEST_STEP:
         return inside
-    return _passing(newton, box, inside, outside, int(crossed[first]), ends[first])
+    before, after = _side_by_side([inside]), _side_by_side([outside])
+    (last,) = _passing(newton, box, before, after, int(crossed[first]), ends[[first]])
+    return last
 
 
 def _passing(
-    newton: Any, box: Box, before: Row, after: Row, component: int, value: float
-) -> Row | None:
-    """Where a component has this value between two neighbours; None if that leads elsewhere."""
+    newton: Any, box: Box, before: Row, after: Row, component: int, values: np.ndarray
+) -> list[Row | None]:
+    """Where a component has these values, each between two neighbours (rows of arrays).
 
-    def excess(fraction: float) -> float:
-        return float(between(before, after, fraction)[component] - value)
-
-    ahead, behind = excess(0.0), excess(1.0)
-    inside = ahead * behind < 0
-    fraction = float(brentq(excess, 0.0, 1.0)) if inside else ahead / (ahead - behind)  # type: ignore
-    guess = between(before, after, fraction)
-    guess[component] = value
-    found = newton(guess, unit(guess.size, component))
+    None where that leads elsewhere.
+    """
+    cubic = between(before, after)
+    excess = cubic[..., component] - [values, *np.zeros((3, len(values)))]
+    fraction = np.array([_root(lane) for lane in excess.T.tolist()])
+    guess = _polynomial(cubic, fraction[:, None])
+    guess[:, component] = values
+    found = newton(guess, np.broadcast_to(unit(guess.shape[1], component), guess.shape))
     scale = 1 + np.abs(guess)
-    step, astray = (np.max(np.abs(x) / scale) for x in (after.z - before.z, found.z - guess))
-    beyond = max(1.0, abs(2 * fraction - 1)) ** 3  # a cubic is a worse guess outside
-    if not solved(found) or astray > NEARBY * beyond * step:
-        return None
+    step, astray = (
+        np.max(np.abs(x) / scale, axis=1) for x in (after.z - before.z, found.z - guess)
+    )
+    beyond = np.maximum(1.0, np.abs(2 * fraction - 1)) ** 3  # a cubic is a worse guess outside
+    near = solved(found) & (astray <= NEARBY * beyond * step)
+    found.z[:, component] = values  # Newton's last step may have moved it by rounding
     arclength = before.arclength + fraction * (after.arclength - before.arclength)
-    row = row_of(found, arclength, box)
-    row.z[component] = value  # Newton's last step may have moved it by rounding
-    return row if np.dot(row.tangent, after.tangent) > 0 else row._replace(tangent=-row.tangent)
+
+    def row(lane: int) -> Row:
+        reached = row_of(Corrected._make(x[lane] for x in found), arclength[lane], box)
+        ahead = np.dot(reached.tangent, after.tangent[lane]) > 0
+        return reached if ahead else reached._replace(tangent=-reached.tangent)
+
+    return [row(lane) if near[lane] else None for lane in range(len(values))]
+
+
+def _root(cubic: list[float]) -> float:
+    """Where the polynomial vanishes between 0 and 1; if it does not, where its chord does."""
+    ahead, behind = _polynomial(cubic, 0.0), _polynomial(cubic, 1.0)
+    if ahead * behind < 0:
+        return brentq(partial(_polynomial, cubic), 0.0, 1.0)  # type: ignore
+    return ahead / (ahead - behind)
+
+
+def _polynomial(cubic: Any, x: Any) -> Any:
+    a, b, c, d = cubic
+    return a + x * (b + x * (c + x * d))
 
 
 def passing(
-    residual: Residual, branch: Branch, args: Any, component: int, value: float
+    residual: Residual, branch: Branch, args: Any, component: int, values: ArrayLike
 ) -> list[Row]:
-    """All points of a branch where a component of (unknown, parameter) has this value."""
+    """All points of a branch where a component of (unknown, parameter) has one of these values."""
+    values = np.ravel(values)
+    excess = branch.z[:, component] - values[:, None]
+    lanes, pieces = np.nonzero(excess[:, :-1] * excess[:, 1:] < 0)
+    if not pieces.size:
+        return []
     newton = newton_of(residual, branch.unravel, args)
-    excess = branch.z[:, component] - value
-    box = Box.without_walls(branch.z.shape[1])
-    rows = branch.rows
-    pairs = [(rows[k], rows[k + 1]) for k in np.flatnonzero(excess[:-1] * excess[1:] < 0)]
-    found = [_passing(newton, box, before, after, component, value) for before, after in pairs]
+    box = Box.within(branch.z.shape[1], {})
+    before, after = branch.at(pieces), branch.at(pieces + 1)
+    found = _passing(newton, box, before, after, component, values[lanes])
     return [row for row in found if row is not None]
 
 
@@ -220,9 +256,9 @@ def locate(
 
     None if the branch cannot be followed between the two, or is too close to its ends to tell.
     """
-    before, after = branch.rows[index], branch.rows[index + 1]
+    before, after = branch.at(index), branch.at(index + 1)
     chord = after.z - before.z
-    box = Box.without_walls(chord.size)
+    box = Box.within(chord.size, {})
     row = chord / (1 + np.abs(before.z)) ** 2
     newton = newton_of(residual, branch.unravel, args)
 
@@ -252,13 +288,13 @@ def cross(
     be followed there.
     """
     (residual, branch), (other_residual, other) = a, b
-    before, after = other.rows[pieces[1]], other.rows[pieces[1] + 1]
+    before, after = other.at([pieces[1]]), other.at([pieces[1] + 1])
     newton = newton_of(other_residual, other.unravel, args)
-    box = Box.without_walls(before.z.size)
+    box = Box.within(other.z.shape[1], {})
     parameter, value = (-2, -1) if swapped else (-1, -2)
 
     def apart(row: Row) -> float:
-        beside = _passing(newton, box, before, after, parameter, row.z[-1])
+        (beside,) = _passing(newton, box, before, after, parameter, row.z[[-1]])
         return float(row.z[-2] - beside.z[value]) if beside is not None else np.nan
 
     return locate(residual, branch, pieces[0], args, apart)

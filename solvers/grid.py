@@ -13,6 +13,7 @@ import xarray as xr
 
 from thermolimit.leaves import Leaf
 
+VERSION = version("thermolimit")  # reading it takes a millisecond
 RESERVED = ("start", "replica")  # dimensions that the results have besides the grid's
 
 
@@ -60,7 +61,7 @@ class Grid:
             folded = values[name].reshape(self.shape + values[name].shape[1:])
             variables[name] = (self.dims + inner + own, folded, described[name].attrs)
         data = xr.Dataset(variables, coords={**self.coords, **coords})
-        return data.assign_attrs(thermolimit_version=version("thermolimit"), **attrs)
+        return data.assign_attrs(thermolimit_version=VERSION, **attrs)
 
 
 def make_grid(given: Mapping[str, Any], described: Mapping[str, Leaf]) -> Grid:

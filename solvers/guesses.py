@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 from .branches import Followed
 from .mean_field import SelfConsistent
+from .newton import flat
 from .transitions import MERGED, BranchPoint, Coexistence, Fold, Zero, defect, evaluated
 
 
@@ -79,7 +80,7 @@ def _between(followed: Followed, k: int, fraction: float) -> tuple[Any, float]:
 
 
 def _candidate(followed: Followed, k: int, fraction: float, unknown: Any) -> Candidate:
-    near, far = (ravel_pytree(followed.at(i))[0] for i in (k, k + 1))
+    near, far = (flat(followed.at(i))[0] for i in (k, k + 1))
     before, after = followed.data["arclength"].values[k : k + 2]
     return Candidate(
         unknown,
@@ -97,7 +98,7 @@ def _soft(system: Fold | BranchPoint, followed: Followed, k: int, values: np.nda
     jacobian = np.asarray(_jacobian(system.theory, order, control))
     # NaN at masked points, as the state itself
     left, _, right = np.linalg.svd(np.nan_to_num(jacobian))
-    unravel: Any = ravel_pytree(order)[1]
+    unravel = flat(order)[1]
     if isinstance(system, Fold):
         return _candidate(followed, k, fraction, system.Unknown(order, unravel(right[-1]), value))
     unknown = system.Unknown(order, unravel(left[:, -1]), 0.0, value)
@@ -127,7 +128,7 @@ def equal_free_energies(system: Coexistence, first: Followed, second: Followed) 
     other_x, other_f = _interpolated(common, other_p, other_x), np.interp(common, other_p, other_f)
     apart = np.max(np.abs(x - other_x) / (1 + np.abs(x)), axis=1, initial=0)
     begun = first.values[np.argmin(np.abs(first.data["arclength"].values))]
-    unravel = ravel_pytree(first.at(0))[1], ravel_pytree(second.at(0))[1]
+    unravel = flat(first.at(0))[1], flat(second.at(0))[1]
     found = []
     crossed = _changes(f - other_f) & (np.minimum(apart[:-1], apart[1:]) > MERGED)
     for k in np.flatnonzero(crossed).tolist():
@@ -148,7 +149,7 @@ def _up_to_folds(followed: Followed) -> tuple[np.ndarray, np.ndarray, np.ndarray
         part for part in np.split(np.arange(followed.values.size), turns) if begun in part
     )
     stretch = stretch[np.argsort(followed.values[stretch])]
-    x = np.stack([ravel_pytree(followed.at(k))[0] for k in stretch])
+    x = np.stack([flat(followed.at(k))[0] for k in stretch])
     return followed.values[stretch], x, followed.data["free_energy"].values[stretch]
 
 

@@ -88,12 +88,19 @@ def solve_lanes(
 
     A lane that begins at a solution stays there, stable or not.
     """
+    described = leaves(theory.Order) | RESULTS | leaves(getattr(theory, "Observables", object))
+    return fold(theory, lanes, solutions(theory, lanes, progress), described, on_failure)
+
+
+def solutions(
+    theory: SelfConsistent, lanes: Lanes, progress: Progress | None = None
+) -> dict[str, np.ndarray]:
+    """``solve_lanes`` without labels: arrays (lanes, ...)."""
     solve = partial(_solve, theory, lanes.grid.whole)
     values = map_tiles(solve, (lanes.orders, lanes.numbers), progress)
     failed = (values["status"] == Status.OK) & ~(values["certificate"] <= CERTIFIED)
     values["status"] = np.where(failed, Status.NOT_CERTIFIED, values["status"])
-    described = leaves(theory.Order) | RESULTS | leaves(getattr(theory, "Observables", object))
-    return fold(theory, lanes, values, described, on_failure)
+    return values
 
 
 def equilibrium(data: xr.Dataset) -> xr.Dataset:
@@ -157,19 +164,24 @@ def distinct(theory: SelfConsistent, data: xr.Dataset) -> xr.Dataset:
     with theory_precision():
         begun = lay_out(theory, starts, numbers)
     data = data.transpose(*begun.grid.dims, "start", ...)
-    found = _side_by_side(flatten(theory, data)[0], len(starts))
-    solved = (data["status"].values == Status.OK).reshape(found.shape[:2])
-    away = np.max(np.abs(found - _side_by_side(begun.orders, len(starts))), axis=-1)
-    apart = np.abs(found[:, :, None] - found[:, None]) / (1 + np.abs(found[:, :, None]))
-    same = solved[:, :, None] & solved[:, None] & (np.max(apart, axis=-1) < SAME)
-    owner = np.argmin(np.where(same, away[:, None], np.inf), axis=-1)
-    names = np.where(solved, np.array(starts)[owner], "").reshape(data["status"].shape)
+    solved = data["status"].values == Status.OK
+    owner = owners(begun, flatten(theory, data)[0], solved.ravel()).reshape(solved.shape)
+    names = np.where(solved, np.array(starts)[owner], "")
     count = np.sum(solved & (owner == np.arange(len(starts))), axis=-1)
-    shape = data["status"].shape[:-1]
     return data.assign(
         state=(data["status"].dims, names, {"long_name": "start to which the state belongs"}),
-        states=(begun.grid.dims, count.reshape(shape), {"long_name": "number of distinct states"}),
+        states=(begun.grid.dims, count, {"long_name": "number of distinct states"}),
     )
+
+
+def owners(begun: Lanes, orders: Order, solved: np.ndarray) -> np.ndarray:
+    """The number of the start to which the state of each lane belongs; any if it is not solved."""
+    starts = len(begun.starts)
+    found, solved = _side_by_side(orders, starts), solved.reshape(-1, starts)
+    away = np.max(np.abs(found - _side_by_side(begun.orders, starts)), axis=-1)
+    apart = np.abs(found[:, :, None] - found[:, None]) / (1 + np.abs(found[:, :, None]))
+    same = solved[:, :, None] & solved[:, None] & (np.max(apart, axis=-1) < SAME)
+    return np.argmin(np.where(same, away[:, None], np.inf), axis=-1).ravel()
 
 
 def _side_by_side(orders: Order, starts: int) -> np.ndarray:

@@ -50,7 +50,8 @@ def flatten(theory: Theory, data: xr.Dataset) -> tuple[Order, dict[str, Any], di
     dims = data["status"].dims
 
     def flat(name: str, own: tuple[str, ...]) -> np.ndarray:
-        values = data[name].broadcast_like(data["status"]).transpose(*dims, *own).values
+        sizes = {dim: data.sizes[dim] for dim in (*dims, *own)}
+        values = data.variables[name].set_dims(sizes).values
         return values.reshape(-1, *values.shape[len(dims) :])
 
     described = leaves(theory.Control)

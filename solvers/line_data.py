@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 import jax
@@ -18,6 +17,7 @@ from thermolimit.leaves import leaves
 
 from .continuation import insert
 from .failures import status_variable
+from .grid import VERSION
 from .labelled import CERTIFIED, RESULTS
 from .located import FEATURES, Line, cubic, features, growth_rates, sides
 from .newton import Point
@@ -85,7 +85,7 @@ def _variables(line: Line) -> xr.Dataset:
         along=system.along or "",
         theory=repr(system.theory),
         other_theory=repr(other) if other else "",
-        thermolimit_version=version("thermolimit"),
+        thermolimit_version=VERSION,
     )
 
 

@@ -8,17 +8,15 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.flatten_util import ravel_pytree
 
 from .branches import Followed
 from .continuation import LONGEST_STEP, Branch, insert, locate, passing, trace
 from .failures import ConvergenceError
 from .guesses import Candidate
 from .labelled import SAME
-from .newton import Point, solve, solved
+from .newton import Point, flat, solve, solved
 from .stability import growth_rate
 from .steps import Row
 from .tiles import map_tiles
@@ -56,14 +54,12 @@ def located(
     """The transition itself; Newton's method must not leave what encloses it."""
     low, high = sorted(near.bracket)
     place = f"the {what} of {followed.start!r} between {system.of} = {low:g} and {high:g}"
-    if not np.isfinite(ravel_pytree(system.orders(near.unknown))[0]).all():
+    guesses = flat(system.orders(near.unknown))[0]
+    if not np.isfinite(guesses).all():
         raise ConvergenceError(f"{place} lies among points that are not certified; use more nodes")
     at = getattr(followed.control, system.along) if system.along else 0.0
     point, found = solve(system, Point(near.unknown, at), followed.control)
-    orders, guesses = (
-        np.concatenate([ravel_pytree(order)[0] for order in system.orders(unknown)])
-        for unknown in (point.unknown, near.unknown)
-    )
+    orders = flat(system.orders(point.unknown))[0]
     away = np.max(np.abs(orders - guesses) / (1 + np.abs(guesses)))
     alone = trace(system, point, followed.control, {}, max_points=1)
     genuine = system.genuine(alone.points.unknown, 0).all()
@@ -166,8 +162,7 @@ def _zeros(line: Line, excess: Callable[[Point], np.ndarray]) -> list[Row]:
     """Points of a line where a function of its points (arrays) changes sign."""
 
     def at(row: Row) -> float:
-        point = line.branch.unravel(jnp.asarray(row.z))
-        return float(excess(jax.tree.map(lambda x: np.asarray(x)[None], point))[0])
+        return float(excess(line.branch.unravel(row.z[None]))[0])
 
     values = np.nan_to_num(excess(line.branch.points))
     values[np.abs(values) < ZERO * np.max(np.abs(values))] = 0  # located already: an end of a part
@@ -228,10 +223,8 @@ def features(line: Line, include: Iterable[float]) -> list[tuple[Row, int]]:
         tricritical = _zeros(line, partial(cubic, line))
         found += [(row, FEATURES.index("tricritical")) for row in tricritical]
     branch = insert(line.branch, [row for row, _ in found])
-    for value in include:
-        rows = passing(line.system, branch, control, ALONG, float(value))
-        found += [(row, FEATURES.index("included")) for row in rows]
-    return found
+    rows = passing(line.system, branch, control, ALONG, [float(x) for x in include])
+    return found + [(row, FEATURES.index("included")) for row in rows]
 
 
 def sides(system: Transition, unknown: Any) -> list[tuple[Any, Any]]:

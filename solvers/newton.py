@@ -7,7 +7,9 @@ static and compared by value: a function of a module or a frozen dataclass, not 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,6 +20,7 @@ from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 
 from .saddle import TOLERANCE
+from .tiles import TILE
 
 Residual = Callable[[Any, Any, Any], Any]
 
@@ -31,6 +34,23 @@ class Point(NamedTuple):
 
     unknown: Any
     parameter: Any
+
+
+@dataclass(frozen=True)
+class Unravel:
+    """From flat numbers back to what they were, of one point or of many, in NumPy and in JAX."""
+
+    tree: Any
+    shapes: tuple[tuple[int, ...], ...]
+
+    def __call__(self, z: Any) -> Any:
+        """Leaves with the leading dimensions of ``z``."""
+        leaves, begin = [], 0
+        for shape in self.shapes:
+            end = begin + math.prod(shape)
+            leaves.append(z[..., begin:end].reshape(z.shape[:-1] + shape))
+            begin = end
+        return jax.tree.unflatten(self.tree, leaves)
 
 
 class Corrected(NamedTuple):
@@ -80,25 +100,44 @@ def correct(residual: Residual, unravel: Any, z: Array, row: Array, args: Any) -
 
 
 def newton_of(residual: Residual, unravel: Any, args: Any) -> Callable[..., Corrected]:
-    """``correct`` as a function of guess and row, from and to NumPy."""
+    """``correct`` as a function of guess and row, or of arrays of them, from and to NumPy."""
+
+    def tile(lanes: np.ndarray) -> Array:
+        padded = np.zeros((TILE, *lanes.shape[1:]))
+        padded[: len(lanes)] = lanes
+        return _packed(residual, unravel, padded, len(lanes), args)
 
     def newton(z: np.ndarray, row: np.ndarray) -> Corrected:
-        packed = np.asarray(_packed(residual, unravel, z, row, args))
-        reached, tangent = packed[: z.size], packed[z.size : 2 * z.size]
-        return Corrected(reached, tangent, *packed[2 * z.size :])
+        size = z.shape[-1]
+        lanes = np.concatenate([z, row], axis=-1).reshape(-1, 2, size)
+        tiles = [tile(lanes[first : first + TILE]) for first in range(0, len(lanes), TILE)]
+        found = np.concatenate(tiles)[: len(lanes)].reshape(*z.shape[:-1], -1)
+        vectors = found[..., :size], found[..., size : 2 * size]
+        return Corrected._make([*vectors, *found[..., 2 * size :].T])
 
     return newton
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _packed(residual: Residual, unravel: Any, z: Array, row: Array, args: Any) -> Array:
-    """``correct`` in one array: seven small ones take longer to fetch than to compute."""
-    return jnp.concatenate([jnp.ravel(x) for x in correct(residual, unravel, z, row, args)])
+def _packed(residual: Residual, unravel: Any, lanes: Array, count: int, args: Any) -> Array:
+    """``correct`` for the first lanes of a tile: the same program for one guess and for many.
+
+    One array for each: seven small ones take longer to fetch than to compute. Under ``vmap``
+    lanes would wait for each other, and be no faster.
+    """
+
+    def lane(k: Array, packed: Array) -> Array:
+        z, row = lanes[k]
+        found = correct(residual, unravel, z, row, args)
+        return packed.at[k].set(jnp.concatenate([jnp.ravel(x) for x in found]))
+
+    packed = jnp.zeros((len(lanes), 2 * lanes.shape[-1] + 4), lanes.dtype)
+    return lax.fori_loop(0, count, lane, packed)
 
 
-def solved(found: Corrected) -> bool:
+def solved(found: Corrected) -> Any:
     """Whether Newton's method has converged."""
-    return bool(found.residual <= TOLERANCE) and bool(found.error < ROUGH)
+    return (found.residual <= TOLERANCE) & (found.error < ROUGH)
 
 
 def solve(residual: Residual, guess: Point, args: Any) -> tuple[Point, Corrected]:
@@ -108,10 +147,11 @@ def solve(residual: Residual, guess: Point, args: Any) -> tuple[Point, Corrected
     return unravel(found.z), found
 
 
-def flat(point: Point) -> tuple[np.ndarray, Any]:
-    """All numbers in one array, and the way back."""
-    z, unravel = ravel_pytree(jax.tree.map(lambda x: jnp.asarray(x, float), point))
-    return np.asarray(z), unravel
+def flat(numbers: Any) -> tuple[np.ndarray, Unravel]:
+    """All numbers of a pytree in one array, and the way back."""
+    leaves, tree = jax.tree.flatten(numbers)
+    z = np.concatenate([np.ravel(leaf) for leaf in leaves]).astype(float)
+    return z, Unravel(tree, tuple(np.shape(leaf) for leaf in leaves))
 
 
 def unit(size: int, component: int) -> np.ndarray:

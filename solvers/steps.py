@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,16 +42,21 @@ class Box(NamedTuple):
 
     lower: np.ndarray
     upper: np.ndarray
+    span: np.ndarray  # their distance where both are finite, else 1
+    free: np.ndarray  # 0 where both are finite, else 1
 
     @classmethod
-    def without_walls(cls, size: int) -> Box:
-        """Bounds that bound nothing."""
-        return cls(np.full(size, -np.inf), np.full(size, np.inf))
+    def within(cls, size: int, bounds: Mapping[int, tuple[float, float]]) -> Box:
+        """Bounds of some components."""
+        lower, upper = np.full(size, -np.inf), np.full(size, np.inf)
+        for component, ends in bounds.items():
+            lower[component], upper[component] = ends
+        bounded = np.isfinite(upper - lower)
+        return cls(lower, upper, np.where(bounded, upper - lower, 1.0), np.where(bounded, 0.0, 1.0))
 
     def metric(self, z: np.ndarray) -> np.ndarray:
         """Factor by which every component counts in lengths and angles."""
-        bounded = np.isfinite(self.upper - self.lower)
-        return 1 / np.where(bounded, self.upper - self.lower, 1 + np.abs(z))
+        return 1 / (self.span + self.free * np.abs(z))
 
 
 def row_of(found: Corrected, arclength: float, box: Box) -> Row:
@@ -59,26 +66,29 @@ def row_of(found: Corrected, arclength: float, box: Box) -> Row:
     return Row(z, tangent, float(found.orientation), arclength, float(found.residual))
 
 
-def between(before: Row, after: Row, fraction: float) -> np.ndarray:
-    """Point of the cubic through two neighbours and along their tangents."""
+def between(before: Row, after: Row) -> np.ndarray:
+    """Coefficients of the cubics through neighbours and along their tangents: arrays (points, n).
+
+    The variable of the polynomials is the fraction of the way; lowest power first.
+    """
     scale = 1 / (1 + np.abs(before.z))
     chord = after.z - before.z
-    length = np.sum((scale * chord) ** 2)
+    length = np.sum((scale * chord) ** 2, axis=-1, keepdims=True)
     leave, arrive = (
-        row.tangent * length / np.dot(scale * row.tangent, scale * chord) for row in (before, after)
+        row.tangent * length / np.sum(scale**2 * row.tangent * chord, axis=-1, keepdims=True)
+        for row in (before, after)
     )
-    f, g = fraction, 1 - fraction
-    return before.z + chord * f**2 * (3 - 2 * f) + f * g * (g * leave - f * arrive)
+    return np.array([before.z, leave, 3 * chord - 2 * leave - arrive, leave + arrive - 2 * chord])
 
 
-def step_from(newton: Any, box: Box, here: Row, length: float) -> tuple[Row, str]:
-    """The next point, and why it is refused if it is."""
+def step_from(newton: Any, box: Box, here: Row, length: float) -> tuple[Row, float, str]:
+    """The next point, by which angle the branch bends up to it, and why it is refused if it is."""
     metric = box.metric(here.z)
     guess = here.z + length * here.tangent
     found = newton(guess, metric**2 * here.tangent)
-    there = row_of(found, here.arclength + length, box)
     if not solved(found):
-        return there, "step_underflow" if np.isfinite(found.residual) else "domain"
+        return here, np.inf, "step_underflow" if np.isfinite(found.residual) else "domain"
+    there = row_of(found, here.arclength + length, box)
     bend = angle(here.tangent, there.tangent, metric)
     trusted = (
         bend < SHARPEST_BEND
@@ -87,7 +97,7 @@ def step_from(newton: Any, box: Box, here: Row, length: float) -> tuple[Row, str
         and not _turns_beyond(box, here, there)
         and (here.side * there.side > 0 or not _torn(newton, here, there, metric))
     )
-    return there, "" if trusted else "step_underflow"
+    return there, bend, "" if trusted else "step_underflow"
 
 
 def _astray(here: Row, there: Row, metric: np.ndarray, length: float) -> float:
@@ -100,12 +110,11 @@ def _astray(here: Row, there: Row, metric: np.ndarray, length: float) -> float:
 
 def _turns_beyond(box: Box, here: Row, there: Row) -> bool:
     """Whether the branch turns beyond a bound between two points, by its parabola."""
-    slope, after = here.tangent, there.tangent
-    turns = slope * after < 0
-    fraction = np.where(turns, slope / np.where(turns, slope - after, 1.0), 0.0)
-    extreme = here.z + slope * fraction * (there.arclength - here.arclength) / 2
-    beyond = (extreme < box.lower) | (extreme > box.upper)
-    return bool((turns & beyond).any())
+    turns = here.tangent * there.tangent < 0
+    slope, after = here.tangent[turns], there.tangent[turns]
+    fraction = slope / (slope - after)
+    extreme = here.z[turns] + slope * fraction * (there.arclength - here.arclength) / 2
+    return bool(((extreme < box.lower[turns]) | (extreme > box.upper[turns])).any())
 
 
 def _torn(newton: Any, here: Row, there: Row, metric: np.ndarray) -> bool:
@@ -133,8 +142,9 @@ def _torn(newton: Any, here: Row, there: Row, metric: np.ndarray) -> bool:
 
 def angle(a: np.ndarray, b: np.ndarray, metric: np.ndarray) -> float:
     """Between two tangents, in rad."""
-    a, b = _normal(a, metric), _normal(b, metric)
-    return float(np.arccos(np.clip(np.dot(metric * a, metric * b), -1, 1)))
+    a, b = metric * a, metric * b
+    cosine = np.dot(a, b) / math.sqrt(np.dot(a, a) * np.dot(b, b))
+    return math.acos(min(max(cosine, -1.0), 1.0))  # NaN stays NaN in this order
 
 
 def _normal(tangent: np.ndarray, metric: np.ndarray) -> np.ndarray:
