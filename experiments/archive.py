@@ -14,6 +14,8 @@ from zarr.codecs import ZstdCodec
 
 from thermolimit.solvers import Status
 
+from .chunks import naming
+
 CODES = "flag_meanings_of_strings"
 
 
@@ -38,8 +40,12 @@ def save(tree: xr.DataTree, path: Path) -> None:
     partial = path.with_name(f"{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     # chunks of fill values are written too, so that a lost one is missed
-    with zarr.config.set({"array.write_empty_chunks": True}):
-        coded.to_zarr(partial, zarr_format=3, consolidated=False, encoding=encoding)
+    try:
+        with naming(path), zarr.config.set({"array.write_empty_chunks": True}):
+            coded.to_zarr(partial, zarr_format=3, consolidated=False, encoding=encoding)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     old = path.with_name(f"{path.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if path.exists():

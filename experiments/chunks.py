@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -48,7 +49,10 @@ class Chunked:
     @classmethod
     def open(cls, folder: Path) -> Chunked:
         """Read the metadata of an array."""
-        said = json.loads((folder / "zarr.json").read_text())
+        try:
+            said = json.loads((folder / "zarr.json").read_text())
+        except ValueError as error:
+            raise Damaged(f"the metadata of {folder} are damaged ({error})") from error
         chunk = said["chunk_grid"]["configuration"]["chunk_shape"]
         return cls(
             folder, np.dtype(said["data_type"]), tuple(said["shape"]), tuple(chunk),
@@ -66,7 +70,11 @@ class Chunked:
             padded = np.full(self.chunk, missing(self.dtype), self.dtype)
             padded[tuple(map(slice, values.shape))] = values
         content = np.ascontiguousarray(padded, self.dtype.newbyteorder("<"))
-        replace(self.file(index), lambda file: file.write(Zstd(1, checksum=True).encode(content)))
+        packed, path = Zstd(1, checksum=True).encode(content), self.file(index)
+        if not path.parent.is_dir():  # faster than to ask for it every time
+            with naming(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, lambda file: file.write(packed))
 
     def read(self, index: tuple[int, ...]) -> np.ndarray:
         """Read a chunk.
@@ -98,15 +106,28 @@ def new_array(
     )  # fmt: skip
 
 
-def replace(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write a file under another name and rename it, so that it is the old or the new one."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
-    path.parent.mkdir(parents=True, exist_ok=True)
+def replace(path: Path, write: Callable[[IO[bytes]], Any], folder: Path | None = None) -> None:
+    """Write a file under another name and rename it, so that it is the old or the new one.
+
+    The unfinished file lies in ``folder``, by default next to it.
+    """
+    partial = (folder or path.parent) / f"{path.name}.{os.getpid()}{PARTIAL}"
     try:
-        with partial.open("wb") as file:
-            write(file)
-        partial.replace(path)
-    except OSError as error:  # a full disk does not say where
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
+        with naming(path):
+            with partial.open("wb") as file:
+                write(file)
+            partial.replace(path)
+    except BaseException:
         partial.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the path in errors of the operating system: a full disk does not say where."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # not of the operating system
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -51,7 +51,7 @@ def identity(asked: Plan) -> dict[str, Any]:
 
 
 def _axis(name: str, coord: Any) -> dict[str, Any]:
-    if coord.dims == (name,) and coord.dtype.kind in "iufU":
+    if coord.dims == (name,) and coord.dtype.kind in "biufU":
         return {"values": coord.values.tolist()}
     digest = hashlib.sha256("\n".join(map(spelled, coord.values.ravel().tolist())).encode())
     return {"dims": list(coord.dims), "size": coord.size, "sha256": digest.hexdigest()}
@@ -110,8 +110,8 @@ def code_of(run: Callable[..., Any]) -> dict[str, str]:
     """
     plain = inspect.unwrap(run)
     file = getattr(sys.modules.get(plain.__module__), "__file__", None)
-    if file is None:
-        return {plain.__module__: _hash(inspect.getsource(plain).encode())}
+    if file is None or not Path(file).is_file():
+        return {plain.__module__: _hash(_text(plain))}
     found: dict[str, str] = {}
     waiting = [(plain.__module__, Path(file))]
     while waiting:
@@ -121,6 +121,13 @@ def code_of(run: Callable[..., Any]) -> dict[str, str]:
             found[name] = _hash(source)
             waiting.extend(_own_imports(name, source))
     return found
+
+
+def _text(run: Callable[..., Any]) -> bytes:
+    try:
+        return inspect.getsource(run).encode()
+    except OSError:  # typed at a prompt
+        return run.__code__.co_code
 
 
 def _own_imports(module: str, source: bytes) -> Iterator[tuple[str, Path]]:
@@ -140,10 +147,19 @@ def _own_imports(module: str, source: bytes) -> Iterator[tuple[str, Path]]:
         else:
             continue
         for name in names:
-            known = sys.modules.get(name)  # an attribute that is no module is not there
-            path = Path(getattr(known, "__file__", None) or "")
-            if name.partition(".")[0] in own and path.suffix == ".py" and path.stem != "__init__":
+            path = _source(name) if name.partition(".")[0] in own else None
+            if path is not None and path.stem != "__init__":
                 yield name, path
+
+
+def _source(name: str) -> Path | None:
+    """File of a module, imported or not; None for a name in a module."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    file = spec.origin if spec is not None else None
+    return Path(file) if file is not None and file.endswith(".py") else None
 
 
 def _hash(source: bytes) -> str:
@@ -165,6 +181,6 @@ def sorted_like(stored: dict[str, Any], axes: dict[str, Any]) -> dict[str, Any]:
         if name in stored["axes"] and values.ndim == 1 and not hasattr(given[name], "dims"):
             place = {spelled(value): value for value in stored["axes"][name]["values"]}
             new = {spelled(value): value for value in values.tolist()}
-            if place.keys() <= new.keys():
+            if place.keys() <= new.keys() and len(new) == values.size:
                 given[name] = [*place.values(), *(new[s] for s in new if s not in place)]
     return given

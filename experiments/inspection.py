@@ -75,7 +75,8 @@ def summary(path: Path | str) -> Summary:
 def damage(path: Path | str) -> list[str]:
     """Sentences about what is lost; everything is read against its checksum."""
     saved = Blockwise(Path(path))
-    return [said for block in range(len(saved.blocks)) for said in _damage(saved, block)]
+    blocks = [said for block in range(len(saved.blocks)) for said in _damage(saved, block)]
+    return saved.lost_coordinates() + blocks
 
 
 def _damage(saved: Blockwise, block: int) -> Iterator[str]:
@@ -99,8 +100,10 @@ def _damage(saved: Blockwise, block: int) -> Iterator[str]:
 
 
 def strays(path: Path | str) -> list[Path]:
-    """Unfinished files and stores that killed processes have left, while nobody is writing."""
+    """Unfinished files and stores that killed processes have left; none while one is writing."""
     path = Path(path)
+    if owners(path / "status" / "locks"):
+        return []
     return [*path.rglob(f"*{PARTIAL}"), *unfinished_stores(path)]
 
 
@@ -112,8 +115,8 @@ def clean(path: Path | str) -> list[Path]:
     Locked
         If somebody is writing.
     """
+    found = strays(path)
     with locked(Path(path) / "status" / "locks", (0, 1)):
-        found = strays(path)
         for stray in found:
-            shutil.rmtree(stray) if stray.is_dir() else stray.unlink()
+            shutil.rmtree(stray) if stray.is_dir() else stray.unlink(missing_ok=True)
     return found

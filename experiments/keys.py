@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -18,9 +18,19 @@ def point_key(seed: int, coordinates: Mapping[str, Any]) -> np.ndarray:
 
     Arguments with dimensions of their own, such as record times, are not part of a point.
     """
-    said = [f"{name}={spelled(value)}" for name, value in sorted(coordinates.items())]
-    digest = hashlib.sha256("\n".join([f"seed={seed}", *said]).encode()).digest()
-    return np.frombuffer(digest[:8], dtype=">u4").astype(np.uint32)
+    return point_keys(seed, 1, {name: [value] for name, value in coordinates.items()})[0]
+
+
+def point_keys(seed: int, points: int, columns: Mapping[str, Iterable[Any]]) -> np.ndarray:
+    """The keys of many points, array (points, 2), from one column per coordinate."""
+    said = [
+        [f"\n{name}={spelled(value)}" for value in column]
+        for name, column in sorted(columns.items())
+    ]
+    rows = zip(*said, strict=True) if said else [()] * points
+    hashes = (hashlib.sha256("".join([f"seed={seed}", *row]).encode()) for row in rows)
+    words = b"".join(digest.digest()[:8] for digest in hashes)
+    return np.frombuffer(words, dtype=">u4").astype(np.uint32).reshape(points, 2)
 
 
 @lru_cache(maxsize=100_000)

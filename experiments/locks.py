@@ -12,6 +12,8 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
+from .chunks import naming
+
 
 class Locked(ValueError):
     """Another process is writing."""
@@ -40,7 +42,8 @@ def locked(folder: Path, shard: tuple[int, int]) -> Iterator[None]:
             if not other.name.endswith(f"-of-{n}.lock"):
                 _acquired(other).release()
         said = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%F %T")}
-        owner.write_text(json.dumps(said))
+        with naming(owner):
+            owner.write_text(json.dumps(said))
         yield
     finally:
         owner.unlink(missing_ok=True)
@@ -49,18 +52,24 @@ def locked(folder: Path, shard: tuple[int, int]) -> Iterator[None]:
 
 def _acquired(file: Path) -> BaseFileLock:
     try:
-        lock = _once(FileLock(file))
-        with suppress(Timeout):
-            # a file system on which the same lock is given twice needs files that are just there
-            _once(FileLock(file)).release()
+        with naming(file):
+            lock = _once(FileLock(file))
+            if not _given_twice(file):
+                return lock
             lock.release()
-            lock = _once(SoftFileLock(file.with_suffix(".softlock")))
+            return _once(SoftFileLock(file.with_suffix(".softlock")))
     except Timeout:
         owner = _owner(file) or f"another process, which holds {file}"
         raise Locked(f"{file.parents[2]} is being written by {owner}") from None
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(file)) from error
-    return lock
+
+
+def _given_twice(file: Path) -> bool:
+    """Whether kernel locks do nothing on this file system; files that are just there must do."""
+    try:
+        _once(FileLock(file)).release()
+    except Timeout:
+        return False
+    return True
 
 
 def _once(lock: BaseFileLock) -> BaseFileLock:
@@ -78,7 +87,8 @@ def _owner(file: Path) -> str:
     try:
         said = json.loads(file.with_suffix(".json").read_text())
         if said["host"] == socket.gethostname():
-            os.kill(said["pid"], 0)
+            with suppress(PermissionError):  # of another user, and alive
+                os.kill(said["pid"], 0)
         return f"process {said['pid']} on {said['host']} since {said['since']}"
     except (OSError, ValueError, KeyError):  # a crash leaves the file of a process that is gone
         return ""

@@ -100,6 +100,7 @@ def _save(file: Path, state: Any, seen: list[dict[str, np.ndarray]]) -> None:
     leaves = {f"state_{k}": _plain(leaf) for k, leaf in enumerate(jax.tree.leaves(state))}
     content = leaves | {f"seen_{name}": series for name, series in _joined(seen).items()}
     with suppress(OSError):  # one checkpoint less; results are written elsewhere, and loudly
+        file.parent.mkdir(parents=True, exist_ok=True)
         replace(file, lambda opened: np.savez(opened, **content))  # type: ignore[arg-type]
 
 

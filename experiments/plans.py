@@ -19,7 +19,7 @@ from thermolimit.solvers.grid import Grid, make_grid
 from thermolimit.solvers.signature import signature
 
 from .blocks import Blocks, cut
-from .keys import point_key
+from .keys import point_keys
 from .tasks import Lanes, Output, Task
 
 
@@ -72,12 +72,10 @@ class Plan:
         face = self.task.face
         fixed = {name: columns[name][0].item() for name in face.fixed}
         if self.replicas is None:
-            return Lanes(fixed, points, {name: columns[name] for name in face.numbers})
+            return Lanes(fixed, (points,), {name: columns[name] for name in face.numbers})
         replicas = np.arange(self.replicas)[part[-1]]
-        rows = zip(*columns.values(), strict=True) if columns else [()]
-        keys = np.array(
-            [point_key(self.seed or 0, dict(zip(columns, row, strict=True))) for row in rows]
-        )
+        said = {name: column.tolist() for name, column in columns.items()}
+        keys = point_keys(self.seed or 0, points.size, said)
         numbers = {name: np.repeat(columns[name], replicas.size) for name in face.numbers}
         draws = np.repeat(keys, replicas.size, axis=0), np.tile(replicas, points.size)
         return Lanes(fixed, draws, numbers)

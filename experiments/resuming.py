@@ -44,18 +44,22 @@ def resume(
     store: Store, plan_of: Callable[[Mapping[str, Any]], Plan], axes: Mapping[str, Any]
 ) -> xr.Dataset:
     """Compute what a store lacks of the sweep that is asked for, and read it."""
+    asked, here = None, {}
     if not store.path.exists():
         asked = plan_of(axes)
-        create(store.path, asked, _json(identity(asked)), store.block)
+        here = _json(identity(asked))
+        create(store.path, asked, here, store.block)
     before = read_identity(store.path)  # refuses what is no store, before anything is written
     with locked(store.path / "status" / "locks", store.shard):
         saved = Blockwise(store.path)
-        asked = plan_of(sorted_like(saved.identity, dict(axes)))
-        saved = _agreed(store, saved, asked)
+        if asked is None or here != saved.identity:
+            asked = plan_of(sorted_like(saved.identity, dict(axes)))
+            here = _json(identity(asked))
+        saved = _agreed(store, saved, asked, here)
         if store.shard == (0, 1):
             for unfinished in unfinished_stores(store.path):
                 shutil.rmtree(unfinished)
-        _note_run(store, saved, identity(asked)["code"] != before["code"])
+        _note_run(store, saved, here["code"] != before["code"])
         _fill(store, saved, asked)
     data = open_sweep(store.path)
     _warn_of_errors(store, data)
@@ -67,9 +71,9 @@ def _json(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _agreed(store: Store, saved: Blockwise, asked: Plan) -> Blockwise:
+def _agreed(store: Store, saved: Blockwise, asked: Plan, here: dict[str, Any]) -> Blockwise:
     """The store, if it holds what is asked for or may be made to."""
-    there, here = saved.identity, _json(identity(asked))
+    there = saved.identity
     said = difference(there, here)
     if said and not (store.extend and extends(there, here)):
         hint = "choose another path"
@@ -83,10 +87,11 @@ def _agreed(store: Store, saved: Blockwise, asked: Plan) -> Blockwise:
             "(accept_code_change=True, --accept-code-change) if that does not touch the numbers, "
             "or choose another path"
         )
-    if said or not saved.fits(asked):
-        return lay_out(saved, asked, here)
     if changed:  # whatever was begun with the other code begins anew
         shutil.rmtree(saved.checkpoints(0).parent, ignore_errors=True)
+    if said or not saved.fits(asked):
+        return lay_out(saved, asked, here)
+    if changed:
         saved.set_identity(here)
     return saved
 
@@ -120,13 +125,15 @@ def _fill(store: Store, saved: Blockwise, asked: Plan) -> None:
             found = in_this_process(partial(compute, progress), jobs)
         else:
             found = on_cluster(store.client, partial(compute, None), jobs)
+        kept = 0
         try:
             for (block, where), computed in found:
                 _keep(saved, asked, block, where, computed)
+                kept += int(where.sum())
                 if store.client is not None:
                     progress.advance(int(where.sum()))
         except KeyboardInterrupt:
-            print(f"\n{store.path}: {progress.done} of {total} done", file=sys.stderr)
+            print(f"\n{store.path}: {progress.skipped + kept} of {total} done", file=sys.stderr)
             raise
 
 
@@ -134,9 +141,12 @@ def _jobs(
     store: Store, saved: Blockwise, asked: Plan, mine: range, progress: Progress
 ) -> Iterator[tuple[tuple[int, np.ndarray], Any]]:
     """((block, lanes of it), lanes), as they are needed: a large grid never lies in memory."""
+    begun = saved.begun()
     for block in mine:
         where = saved.pending(block, store.redone)
         progress.skip(int((~where).sum()))
+        if block in begun and not where.any():  # killed between its last write and this
+            shutil.rmtree(saved.checkpoints(block))
         if where.any():
             lanes = asked.lanes(saved.blocks.slices(block)).part(where.ravel())
             yield (block, where), (lanes, saved.checkpoints(block))

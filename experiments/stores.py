@@ -25,7 +25,7 @@ from thermolimit.solvers.saddle import Status
 from . import chunks
 from .archive import codes_to_strings, strings_to_codes
 from .blocks import Blocks
-from .chunks import Chunked, Damaged, new_array
+from .chunks import Chunked, Damaged, naming, new_array
 from .plans import Plan
 from .tasks import Computed, Output
 
@@ -108,16 +108,28 @@ class Blockwise:
         """Folder of the checkpoints of a block."""
         return self.side / "checkpoints" / str(block)
 
+    def begun(self) -> set[int]:
+        """Blocks with checkpoints."""
+        folder = self.side / "checkpoints"
+        return {int(path.name) for path in folder.iterdir()} if folder.exists() else set()
+
     def _inside(self, block: int) -> tuple[slice, ...]:
         """The part of a chunk that lies in the grid."""
         return tuple(slice(s.stop - s.start) for s in self.blocks.slices(block))
 
     def codes(self, block: int) -> np.ndarray:
         """Status of a block; what cannot be read is missing."""
+        try:
+            return self.sound_codes(block)
+        except Damaged:
+            return np.zeros([s.stop for s in self._inside(block)], np.int8)
+
+    def sound_codes(self, block: int) -> np.ndarray:
+        """Status of a block; raises Damaged if it was written and cannot be read."""
         inside = self._inside(block)
         try:
             return self.status.read(self.blocks.index(block))[inside]
-        except (FileNotFoundError, Damaged):
+        except FileNotFoundError:
             return np.zeros([s.stop for s in inside], np.int8)
 
     def values(self, block: int) -> dict[str, np.ndarray]:
@@ -152,36 +164,56 @@ class Blockwise:
 
     def fits(self, asked: Plan) -> bool:
         """Whether all arrays have the shapes of a plan; not if extending was interrupted."""
-        if self.status.shape != asked.shape:
+        return self.status.shape == asked.shape and not self.lost_coordinates() and self.agrees()
+
+    def agrees(self) -> bool:
+        """Whether coordinates and arrays have the same sizes."""
+        sizes: dict[str, set[int]] = {}
+        for name in ["status", *self.outputs, *self.coordinates]:
+            array = Chunked.open(self.path / name)
+            for dim, size in zip(array.dims, array.shape, strict=True):
+                sizes.setdefault(dim, set()).add(size)
+        return all(len(found) == 1 for found in sizes.values())
+
+    def lost_coordinates(self) -> list[str]:
+        """Sentences about coordinates that cannot be read; the next run writes them again."""
+        lost = [name for name in self.coordinates if not self._reads(name)]
+        return [f"{name}: the coordinate is damaged" for name in lost]
+
+    @property
+    def coordinates(self) -> list[str]:
+        """Names of the coordinates."""
+        replica = ["replica"] if self.identity["replicas"] else []
+        return [*self.identity["axes"], *self.identity["constants"], *replica]
+
+    def _reads(self, name: str) -> bool:
+        try:
+            array = zarr.open_array(self.path / name, mode="r")
+            return array.nchunks_initialized == array.nchunks and array[...] is not None
+        except (OSError, RuntimeError, ValueError):
             return False
-        for name, coordinate in asked.coordinates().coords.items():
-            folder = self.path / str(name)
-            if not folder.exists() or Chunked.open(folder).shape != coordinate.shape:
-                return False
-        return all(
-            self.outputs[name].shape == asked.shape + output.shape
-            for name, output in asked.outputs.items()
-        )
 
     def commit(self, block: int, where: np.ndarray, found: Computed) -> None:
         """Write what was computed at the lanes ``where`` of a block; the others stay."""
-        codes = self.codes(block)
-        kept = None if where.all() else self.values(block)
+        new = where.all()
+        codes = np.zeros(where.shape, np.int8) if new else self.codes(block)
+        kept = None if new else self.values(block)
         for name, array in self.outputs.items():
-            new = found.values[name]
+            values = found.values[name]
             if kept is None:
-                merged = new.reshape(*where.shape, *new.shape[1:])
+                merged = values.reshape(*where.shape, *values.shape[1:])
             else:
                 merged = kept[name]
-                merged[where] = new
+                merged[where] = values
             array.write(self._index(array, block), merged)
         codes[where] = found.status
         self.status.write(self.blocks.index(block), codes)
 
     def note(self, journal: str, **entry: Any) -> None:
         """Append a line to ``errors`` or ``runs``."""
-        with (self.side / f"{journal}.jsonl").open("a") as file:
-            file.write(json.dumps(entry) + "\n")
+        path = self.side / f"{journal}.jsonl"
+        with naming(path), path.open("a") as file:
+            file.write(f"\n{json.dumps(entry)}\n")  # after a line that a crash has cut short
 
     def noted(self, journal: str) -> list[dict[str, Any]]:
         """The lines of a journal; one that a crash has cut short is left out."""
@@ -213,8 +245,11 @@ def read_identity(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise FileNotFoundError(f"there is no sweep in {path}")
     try:
-        return json.loads((path / "zarr.json").read_text())["attributes"][IDENTITY]
-    except (OSError, ValueError, KeyError) as error:
+        found = json.loads((path / "zarr.json").read_text())["attributes"][IDENTITY]
+        if {"format", "outputs"} <= found.keys():
+            return found
+        raise KeyError(IDENTITY)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not the store of a sweep; choose another path") from error
 
 
@@ -250,7 +285,9 @@ def _make_group(folder: Path) -> None:
 def _write(path: Path, asked: Plan, identity: dict[str, Any], extents: tuple[int, ...]) -> None:
     coded = strings_to_codes(asked.coordinates()).assign_attrs({IDENTITY: identity})
     encoding: Any = dict.fromkeys(map(str, coded.variables), chunks.CODECS)
-    coded.to_zarr(path, zarr_format=3, consolidated=False, encoding=encoding)
+    # chunks of fill values are written too, so that a lost one is missed
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        coded.to_zarr(path, zarr_format=3, consolidated=False, encoding=encoding)
     group = zarr.open_group(path, mode="r+")
     status = status_variable(asked.dims, np.zeros(asked.shape))
     lanes = Output((), (), np.dtype(np.int8), status.attrs)
@@ -269,14 +306,14 @@ def lay_out(saved: Blockwise, asked: Plan, identity: dict[str, Any]) -> Blockwis
     temporary = saved.path.with_name(f"{saved.path.name}.new-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     try:
         _write(temporary, asked, identity, saved.blocks.extents)
+        for name in [*asked.outputs, "status"]:
+            own = asked.outputs[name].shape if name in asked.outputs else ()
+            _edit(saved.path / name, lambda said, own=own: said.update(shape=[*asked.shape, *own]))
         for name in asked.coordinates().coords:
             shutil.rmtree(saved.path / str(name), ignore_errors=True)
             (temporary / str(name)).rename(saved.path / str(name))
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    for name in [*asked.outputs, "status"]:
-        own = asked.outputs[name].shape if name in asked.outputs else ()
-        _edit(saved.path / name, lambda said, own=own: said.update(shape=[*asked.shape, *own]))
     saved.set_identity(identity)
     return Blockwise(saved.path)
 
@@ -285,8 +322,10 @@ def _edit(folder: Path, change: Any) -> None:
     """Change the metadata of an array or a group in one step."""
     said = json.loads((folder / "zarr.json").read_text())
     change(said)
-    content = json.dumps(said)
-    chunks.replace(folder / "zarr.json", lambda file: file.write(content.encode()))
+    content = json.dumps(said).encode()
+    # in a group Zarr would wonder what an unfinished file is
+    beside = folder / "status" if (folder / "status").is_dir() else folder
+    chunks.replace(folder / "zarr.json", lambda file: file.write(content), beside)
 
 
 def open_sweep(path: Path | str) -> xr.Dataset:
@@ -300,22 +339,25 @@ def open_sweep(path: Path | str) -> xr.Dataset:
         If data is lost or fails its checksum.
     """
     saved = Blockwise(Path(path))
+    again = "; run the sweep again to compute it again"
+    for said in saved.lost_coordinates():
+        raise ValueError(f"{path} is damaged: {said}{again}")
+    if not saved.agrees():
+        raise ValueError(f"{path} is being extended, or this was interrupted{again}")
     described = {
         name: (array.dims, np.full(array.shape, chunks.missing(array.dtype), array.dtype))
         for name, array in saved.outputs.items()
     }
     status = np.zeros(saved.status.shape, np.int8)
     for block in range(len(saved.blocks)):
-        part, codes = saved.blocks.slices(block), saved.codes(block)
-        if not codes.any():
-            continue
-        status[part] = codes
+        part = saved.blocks.slices(block)
         try:
+            status[part] = saved.sound_codes(block)
+            if not status[part].any():
+                continue
             found = saved.values(block)
         except (FileNotFoundError, Damaged) as error:
-            raise ValueError(
-                f"{path} is damaged: {error}; run the sweep again to compute it again"
-            ) from error
+            raise ValueError(f"{path} is damaged: {error}{again}") from error
         for name, values in found.items():
             described[name][1][part] = values
     with xr.open_zarr(path, chunks=None, consolidated=False) as stored:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -29,16 +29,20 @@ class Lanes(NamedTuple):
     """Points and replicas; the arguments that fix shapes are the same for all."""
 
     fixed: dict[str, Any]
-    draws: Any  # keys of the points (lanes, 2) and replicas (lanes,); numbers for a formula
+    draws: tuple[np.ndarray, ...]  # keys of the points (lanes, 2), replicas; of a formula, numbers
     numbers: dict[str, np.ndarray]
 
     def part(self, chosen: Any) -> Lanes:
         """Some of them."""
-        draws, numbers = jax.tree.map(lambda leaf: leaf[chosen], (self.draws, self.numbers))
-        return Lanes(self.fixed, draws, numbers)
+        draws = tuple(column[chosen] for column in self.draws)
+        return Lanes(self.fixed, draws, {n: column[chosen] for n, column in self.numbers.items()})
+
+    def first(self) -> Any:
+        """(draw, numbers) of the first."""
+        return tuple(x[0] for x in self.draws), {n: column[0] for n, column in self.numbers.items()}
 
     def __len__(self) -> int:
-        return len(jax.tree.leaves(self.draws)[0])
+        return len(self.draws[0])
 
 
 class Output(NamedTuple):
@@ -48,6 +52,7 @@ class Output(NamedTuple):
     shape: tuple[int, ...]  # the largest, if it depends on an argument that fixes shapes
     dtype: np.dtype
     attrs: dict[str, str]
+    shapes: frozenset[tuple[int, ...]] = frozenset([()])  # all of them
 
 
 class Computed(NamedTuple):
@@ -110,20 +115,22 @@ class Task:
                     f"{name} has {max(ranks)} dimensions, and is declared to have "
                     f"{len(described.dims)}: ({', '.join(described.dims)})"
                 )
-            shape = tuple(max(sizes) for sizes in zip(*(leaf.shape for leaf in each), strict=True))
+            sizes = frozenset(leaf.shape for leaf in each)
+            shape = tuple(max(along) for along in zip(*sizes, strict=True))
             dtype = np.result_type(*(leaf.dtype for leaf in each))
             if dtype == np.float32 and self.bits == 64:
                 raise TypeError(f"{name} is float32, and the sweep has 64 bits")
-            outputs[name] = Output(described.dims, shape, dtype, described.attrs)
+            outputs[name] = Output(described.dims, shape, dtype, described.attrs, sizes)
         return outputs
 
     def _shapes(self, lane: Lanes, twin: Callable[..., Any]) -> dict[str, Any]:
         """Result name -> its shape and type, without the dimension of the lanes."""
         if hasattr(twin, "lower"):
-            draws, numbers = jax.tree.map(lambda leaf: leaf[0], (lane.draws, lane.numbers))
             call = partial(_once(signature(twin).random), twin, lane.fixed, self.whole)
-            found = jax.eval_shape(call, (draws, numbers))._asdict()
-            return found if twin is self.run else {n: _float64(leaf) for n, leaf in found.items()}
+            with suppress(NotImplementedError):  # a twin need not do everything
+                found = jax.eval_shape(call, lane.first())._asdict()
+                same = twin is self.run
+                return found if same else {name: _float64(leaf) for name, leaf in found.items()}
         if not any(leaf.dims for leaf in self.face.results.values()):
             return {name: np.zeros(()) for name in self.face.results}
         return {name: values[0] for name, values in self._call(lane, None).items()}
@@ -131,16 +138,26 @@ class Task:
     def _call(
         self, lanes: Lanes, progress: Progress | None, checkpoints: Path | None = None
     ) -> dict[str, np.ndarray]:
-        if hasattr(inspect.unwrap(self.run), "pieces"):
-            long_run = LongRun(inspect.unwrap(self.run).pieces, self.whole, lanes.fixed, self.tile)
+        """Results of a tile; a function that is not jitted has tiles of one lane."""
+        plain = inspect.unwrap(self.run)
+        if hasattr(plain, "pieces"):
+            long_run = LongRun(plain.pieces, self.whole, lanes.fixed, self.tile)
             found = long_run(lanes.draws, lanes.numbers, checkpoints)
-            if progress is not None:
-                progress.advance(len(lanes))
-            return found
-        call = over_lanes(_once(self.face.random), self.run, lanes.fixed, self.whole, self.tile)
-        found = call((lanes.draws, lanes.numbers), progress)._asdict()
-        # one that is not jitted says no types
-        return found if self.face.jitted else {n: _float64(v) for n, v in found.items()}
+        elif self.face.jitted:
+            batch = over_lanes(
+                _once(self.face.random), self.run, lanes.fixed, self.whole, self.tile
+            )
+            found = batch((lanes.draws, lanes.numbers), None)._asdict()
+        else:
+            lane = lanes.first()
+            results = _once(self.face.random)(self.run, lanes.fixed, self.whole, lane)
+            if not hasattr(results, "_asdict"):
+                names = ", ".join(self.face.results)
+                raise TypeError(f"it returned {type(results).__name__}, and no tuple of {names}")
+            found = {name: _float64(np.asarray(x)[None]) for name, x in results._asdict().items()}
+        if progress is not None:
+            progress.advance(len(lanes))
+        return found
 
     def nothing(self, outputs: Mapping[str, Output], count: int, said: str) -> Computed:
         """What stands for lanes that failed."""
@@ -164,7 +181,7 @@ class Task:
         """
         count = len(lanes)
         values, status, _ = self.nothing(outputs, count, "")
-        errors = []
+        errors, inside = [], {}
         width = self.tile if self.face.jitted else 1
         with self.settings():
             for first in range(0, count, width):
@@ -177,15 +194,20 @@ class Task:
                         raise
                     errors.append((first, part.stop - first, _message(error, self.tile)))
                     continue
-                status[part] = _judge(found)
+                status[part] = Status.OK
                 for name, leaf in found.items():
-                    inside = tuple(map(slice, leaf.shape[1:]))  # of the largest shape
-                    values[name][(part, *inside)] = leaf
-        return Computed(values, status, errors)
+                    inside[name] = tuple(map(slice, leaf.shape[1:]))  # of the largest shape
+                    values[name][(part, *inside[name])] = leaf
+        if inside:
+            own = {name: leaf[(slice(None), *inside[name])] for name, leaf in values.items()}
+            status = np.where(status == Status.OK, _judge(own), status)
+        return Computed(values, status.astype(np.int8), errors)
 
 
 def _float64(leaf: Any) -> Any:
     """At least float64: what is not jitted may return 0 here and 0.5 there."""
+    if leaf.dtype == np.float64:
+        return leaf
     dtype = np.result_type(leaf.dtype, np.float64)
     if isinstance(leaf, jax.ShapeDtypeStruct):
         return jax.ShapeDtypeStruct(leaf.shape, dtype)
@@ -195,10 +217,7 @@ def _float64(leaf: Any) -> Any:
 def _check(found: Mapping[str, np.ndarray], outputs: Mapping[str, Output]) -> None:
     for name, output in outputs.items():
         got = found[name]
-        fits = got.ndim == 1 + len(output.shape) and all(
-            size <= largest for size, largest in zip(got.shape[1:], output.shape, strict=True)
-        )
-        if not fits or got.dtype != output.dtype:
+        if got.shape[1:] not in output.shapes or got.dtype != output.dtype:
             raise TypeError(
                 f"{name} is {got.dtype} of shape {got.shape[1:]}, "
                 f"and was declared {output.dtype} of shape {output.shape}"

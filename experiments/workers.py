@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -31,7 +32,7 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     except ImportError as error:
         raise ValueError("workers need `pip install thermolimit[distributed]`") from error
     if workers is not None:
-        options: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": None}
+        options: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": ":0"}
         with LocalCluster(n_workers=workers, **options) as local, Client(local) as client:
             yield client
     else:
@@ -41,6 +42,10 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             raise ValueError(f"no scheduler at {scheduler}: {error}") from error
         with client:
             yield client
+
+
+class ClusterLost(ConnectionError):
+    """The scheduler has died, or cannot be reached any more."""
 
 
 class WorkerDied(RuntimeError):
@@ -59,41 +64,55 @@ def on_cluster(
 ) -> Iterator[tuple[Job, Any]]:
     """The same on the workers of a ``distributed.Client``, in the order in which they finish.
 
-    The result is an exception where a block killed all workers that tried it.
+    The result is a ``WorkerDied`` where a block killed all workers that tried it.
 
     Raises
     ------
-    RuntimeError
+    ClusterLost
         If the cluster itself is lost.
     """
     import cloudpickle
+    from distributed import KilledWorker
+
+    pickled = cloudpickle.dumps(compute)
+    window = WINDOW * max(sum(client.nthreads().values()), 1)
+    suspects = []
+    for job, argument, result in _through_window(client, pickled, jobs, window):
+        if isinstance(result, KilledWorker):
+            suspects.append((job, argument))
+        else:
+            yield job, result
+    # a block takes those down with it that wait on the same worker: one at a time tells who it was
+    for job, _, result in _through_window(client, pickled, suspects, 1):
+        if isinstance(result, KilledWorker):
+            result = WorkerDied(str(result).partition(". ")[0])
+        yield job, result
+
+
+def _through_window(
+    client: Any, pickled: bytes, jobs: Iterable[tuple[Job, Any]], window: int
+) -> Iterator[tuple[Job, Any, Any]]:
+    """(job, argument, result or KilledWorker); at most ``window`` are with the scheduler."""
     from distributed import KilledWorker, as_completed
 
-    pickled, waiting = cloudpickle.dumps(compute), iter(jobs)
-    window = WINDOW * max(sum(client.nthreads().values()), 1)
-    running: dict[Any, Job] = {}
+    waiting, running = iter(jobs), {}
 
     def submit(count: int) -> list[Any]:
-        new = []
-        for job, argument in itertools.islice(waiting, count):
-            future = client.submit(_call, pickled, argument, pure=False)
-            running[future] = job
-            new.append(future)
-        return new
+        new = list(itertools.islice(waiting, count))
+        futures = [client.submit(_call, pickled, argument, pure=False) for _, argument in new]
+        running.update(zip(futures, new, strict=True))
+        return futures
 
     try:
         finished = as_completed(submit(window))
         for future in finished:
-            job, error = running.pop(future), future.exception()
-            if error is None:
-                yield job, future.result()
-            elif isinstance(error, KilledWorker):
-                yield job, WorkerDied(str(error).partition(". ")[0])
-            else:
+            (job, argument), error = running.pop(future), future.exception()
+            if error is not None and not isinstance(error, KilledWorker):
                 raise error
+            yield job, argument, future.result() if error is None else error
             finished.update(submit(1))
-    except (OSError, RuntimeError, TimeoutError) as error:
-        raise RuntimeError(f"the cluster is lost ({type(error).__name__}: {error})") from error
+    except (OSError, RuntimeError, CancelledError) as error:
+        raise ClusterLost(f"the cluster is lost ({type(error).__name__}: {error})") from error
     finally:
         if running and client.status == "running":
             client.cancel(list(running))

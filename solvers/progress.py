@@ -23,7 +23,7 @@ class Progress:
     def __init__(self, what: str, total: int):
         self.what, self.total, self.done, self.skipped = what, total, 0, 0
         self.began = self._shown = time.monotonic()
-        self._watched = sys.stderr.isatty()
+        self._watched = sys.stderr is not None and sys.stderr.isatty()
 
     def __enter__(self) -> Progress:
         return self

@@ -6,6 +6,7 @@ Nothing heavy is imported before it is needed, so that ``--help`` and ``list`` a
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shlex
 import signal
@@ -33,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
         try:
+            if isinstance(sys.stdout, io.TextIOWrapper):  # a path need not be ASCII, nor a locale
+                sys.stdout.reconfigure(errors="backslashreplace")
             given = _parser().parse_args(arguments)
             return given.verb(given)
         finally:
