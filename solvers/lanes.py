@@ -72,6 +72,7 @@ def lay_out(
     check_names("control parameter", controls, known, [n for n in known if n not in defaults])
     unset = {name: value for name, value in defaults.items() if name not in controls}
     grid = make_grid({**controls, **unset}, leaves(theory.Control))
+    theory.check({**grid.columns, **grid.whole})
     names = [start] if isinstance(start, str) else list(theory.starts if start is None else start)
     for name in names:
         if name not in theory.starts:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 import jax
+import numpy as np
 from jax import Array
 
 Order = Any  # a NamedTuple of arrays: the order parameters of one point
@@ -25,6 +26,9 @@ class Theory:
 
     # name -> Order, or a function Control -> Order where a constant would leave the domain
     starts: ClassVar[Mapping[str, Order | Callable[[Control], Order]]]
+
+    def check(self, control: Mapping[str, np.ndarray]) -> None:
+        """Raise ValueError for control parameters, arrays by name, that make no sense together."""
 
     def refined(self) -> Self:
         """The same theory with three times finer quadrature rules; itself if it has none."""
