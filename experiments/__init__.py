@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .comparison import Tolerance, agreement, axis, compare
+    from .datasets import load_dataset
     from .finite_size import inverse_size_fit
     from .identities import SweepMismatch
     from .locks import Locked
@@ -25,6 +26,7 @@ _HOME = {
     "axis": "comparison",
     "compare": "comparison",
     "inverse_size_fit": "finite_size",
+    "load_dataset": "datasets",
     "open_sweep": "stores",
     "sweep": "sweeps",
 }
@@ -38,6 +40,7 @@ __all__ = [
     "axis",
     "compare",
     "inverse_size_fit",
+    "load_dataset",
     "open_sweep",
     "sweep",
 ]
