@@ -459,7 +459,7 @@ def test_shards_make_the_store_of_one_process_though_one_of_them_is_killed(
     for number in range(rounds):
         path = tmp_path / str(number) / "sweep.zarr"
         path.parent.mkdir()
-        shards = [begin("serial", GRID, path, slow=(WRITE, 0.003), shard=(i, 3)) for i in range(3)]
+        shards = [begin("serial", GRID, path, slow=(WRITE, 0.02), shard=(i, 3)) for i in range(3)]
         assert shards[number % 3].killed_after(moments.uniform(0, 0.2))
         assert [child.end() for i, child in enumerate(shards) if i != number % 3] == [0, 0]
         check_readable(path, expected)
