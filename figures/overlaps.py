@@ -1,0 +1,60 @@
+"""Simulated overlaps in a plane of load and temperature, and what they miss of the theory."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+OK = 1  # status of a point that can be trusted
+
+
+def draw_points(figure: Figure, axes: Axes, simulation: xr.Dataset) -> None:
+    """The largest networks as points, coloured by their overlap with the pattern."""
+    largest = simulation.isel(n_spins=int(simulation["n_spins"].argmax("n_spins")))
+    alpha, T = np.meshgrid(largest["pattern_load"], largest["temperature"], indexing="ij")
+    overlap = (
+        largest["overlap"]
+        .where(largest["status"] == OK)
+        .mean("replica")
+        .transpose("pattern_load", "temperature")
+    )
+    points = axes.scatter(
+        alpha, T, c=overlap, s=52, cmap="viridis", vmin=0, vmax=1, edgecolors="k", linewidths=0.8,
+        zorder=3, label=f"simulation, N = {int(largest['n_spins'])}",
+    )  # fmt: skip
+    figure.colorbar(points, ax=axes, label="simulated overlap with the stored pattern, $m$")
+
+
+def draw_deviation(axes: Axes, comparison: xr.Dataset) -> None:
+    """Simulated overlap minus theory against the number of spins, with standard errors."""
+    stacked = comparison.stack(point=("pattern_load", "temperature"))
+    stacked = stacked.dropna("point", how="all", subset=["overlap_difference"])
+    count = stacked.sizes["point"]
+    sizes = stacked["n_spins"].values
+    for index in range(count):
+        one = stacked.isel(point=index)
+        alpha, T = one["pattern_load"].item(), one["temperature"].item()
+        spread = 1.035 ** (index - (count - 1) / 2)  # side by side, so that the bars can be told
+        axes.errorbar(
+            sizes * spread,
+            1e3 * one["overlap_difference"],
+            1e3 * one["overlap_error"],
+            fmt="os^Dvp"[index % 6],
+            color=f"C{index % 7}",
+            label=rf"$\alpha={alpha:g}$, $T={T:g}$",
+        )
+    axes.axhline(0, color="k", linewidth=1)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, [str(n) for n in sizes])
+    axes.minorticks_off()
+    lower, upper = axes.get_ylim()
+    axes.set(
+        ylim=(lower, upper + 0.35 * (upper - lower)),
+        xlabel="number of spins, $N$",
+        ylabel=r"overlap, simulation $-$ theory  ($\times 10^{-3}$)",
+        title="Deviation from the limit, with standard errors",
+    )
+    if count:
+        axes.legend(ncols=2, loc="upper center")
