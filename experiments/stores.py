@@ -201,7 +201,7 @@ class Blockwise:
         for name, array in self.outputs.items():
             values = found.values[name]
             if kept is None:
-                merged = values.reshape(*where.shape, *values.shape[1:])
+                merged = values.reshape((*where.shape, *values.shape[1:]))
             else:
                 merged = kept[name]
                 merged[where] = values

@@ -19,6 +19,7 @@ from .mean_field import Equilibrium, Flow, SelfConsistent
 from .quadrature import GaussHermite, SinhTrapezoid, expectation
 from .saddle import Status
 from .scalar import monotone_root
+from .states import formula
 from .volterra import solve_volterra
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "equilibrium",
     "evaluate",
     "expectation",
+    "formula",
     "monotone_root",
     "phase_diagram",
     "saddle_points",
