@@ -269,10 +269,8 @@ def locate(
         arclength = before.arclength + fraction * (after.arclength - before.arclength)
         return row_of(found, arclength, box)
 
-    length = np.max(np.abs(chord) / (1 + np.abs(before.z)))
-    finest = min(ROUNDING / length, 0.1) if length > 0 else ROUNDING  # of the way, to rounding
     try:
-        return at(brentq(lambda fraction: event(at(fraction)), 0.0, 1.0, xtol=finest))  # type: ignore
+        return at(brentq(lambda fraction: event(at(fraction)), 0.0, 1.0, xtol=ROUNDING))  # type: ignore
     except ValueError:  # that of brentq says that the signs are equal
         return None
 
