@@ -3,7 +3,9 @@ r"""Multitasking Hebbian networks at finite N: sequential Monte Carlo.
 H = -(1 / 2N) sum_mu sum_{i != j} x_i^mu x_j^mu s_i s_j with K patterns, whose entries are blank (0)
 with probability d and otherwise +-1, and x the class means of what was seen of them; temperature in
 units of the energy. A sweep is N attempts at spins chosen at random. The field on a spin comes from
-the K sums S_mu = sum_i x_i^mu s_i, so that an attempt costs K multiplications.
+the K sums S_mu = sum_i x_i^mu s_i, so that an attempt costs K multiplications. To learn is the same
+as to retrieve: H is a constant plus N / 2 times the loss, the sum over patterns of the products of
+the mean squared distances |x^mu - s|^2 / 2N and |x^mu + s|^2 / 2N, one of which is small.
 
 Two networks with the same patterns, examples and start, but independent noise, run side by side.
 """
@@ -57,6 +59,7 @@ class Observables(NamedTuple):
         Array, "pattern", Label(r"overlaps with the means of the examples, $n_\mu$")
     ]
     energy: Annotated[Array, Label("energy per spin, $u$")]
+    loss: Annotated[Array, Label(r"loss, $\sum_\mu |x^\mu - s|^2 |x^\mu + s|^2 / 4 N^2$")]
     acceptance: Annotated[Array, Label("accepted flips per attempt")]
 
 
@@ -66,6 +69,7 @@ class TimeAverages(NamedTuple):
     overlaps: Array | np.ndarray  # (K,)
     class_overlaps: Array | np.ndarray  # (K,)
     power: Array | np.ndarray  # sum over mu of n_mu^2
+    loss: Array | np.ndarray
     acceptance: Array | np.ndarray
 
 
@@ -173,13 +177,19 @@ def _network(patterns, means, spins, temperature, sweeps, burn_in, key) -> TimeA
         spins, accepted = one_sweep(spins, step)
         m, class_overlaps = spins @ patterns / n, spins @ means / n
         gauge = jnp.where(class_overlaps < 0, -1, 1).astype(m.dtype)
-        power = jnp.sum(class_overlaps**2)
-        here = TimeAverages(gauge * m, gauge * class_overlaps, power, accepted / n)
+        distance, other = (jnp.sum((means - s * spins[:, None]) ** 2, axis=0) for s in (1, -1))
+        here = TimeAverages(
+            overlaps=gauge * m,
+            class_overlaps=gauge * class_overlaps,
+            power=jnp.sum(class_overlaps**2),
+            loss=jnp.sum(distance / n * other / n) / 4,
+            acceptance=accepted / n,
+        )
         return (spins, jax.tree.map(jnp.add, total, here)), None
 
     spins, _ = lax.scan(one_sweep, spins, jnp.arange(burn_in))
     nothing, zero = jnp.zeros(k, means.dtype), jnp.zeros((), means.dtype)
-    start = (spins, TimeAverages(nothing, nothing, zero, zero))
+    start = (spins, TimeAverages(nothing, nothing, zero, zero, zero))
     (_, total), _ = lax.scan(measure, start, burn_in + jnp.arange(sweeps))
     return jax.tree.map(lambda leaf: leaf / sweeps, total)
 
@@ -216,6 +226,7 @@ def _observables(means, networks: TimeAverages) -> Observables:
         overlaps=networks.overlaps.mean(axis=0),
         class_overlaps=networks.class_overlaps.mean(axis=0),
         energy=((means**2).sum() / n**2 - networks.power.mean()) / 2,
+        loss=networks.loss.mean(),
         acceptance=networks.acceptance.mean(),
     )
 
@@ -268,7 +279,7 @@ def run_network(
     temperature: float,
     sweeps: int,
     burn_in: int,
-) -> tuple[np.ndarray, np.ndarray, float, float]:
+) -> tuple[np.ndarray, np.ndarray, float, float, float]:
     """The fields of ``TimeAverages`` for one network.
 
     Parameters
@@ -288,7 +299,7 @@ def run_network(
     for i in range(n):
         sums += means[i] * spins[i]
     overlaps, class_overlaps = np.zeros(k), np.zeros(k)
-    power = 0.0
+    power, loss = 0.0, 0.0
     accepted = 0
     for step in range(burn_in + sweeps):
         for _ in range(n):
@@ -306,13 +317,17 @@ def run_network(
         if step >= burn_in:
             for mu in range(k):
                 gauge = -1.0 if sums[mu] < 0 else 1.0
-                overlap = 0.0
+                overlap, distance, other = 0.0, 0.0, 0.0
                 for i in range(n):
                     overlap += patterns[i, mu] * spins[i]
+                    distance += (means[i, mu] - spins[i]) ** 2
+                    other += (means[i, mu] + spins[i]) ** 2
                 overlaps[mu] += gauge * overlap / n
                 class_overlaps[mu] += gauge * sums[mu] / n
                 power += (sums[mu] / n) ** 2
-    return overlaps / sweeps, class_overlaps / sweeps, power / sweeps, accepted / (sweeps * n)
+                loss += distance * other / (4.0 * n * n)
+    averages = overlaps / sweeps, class_overlaps / sweeps, power / sweeps, loss / sweeps
+    return *averages, accepted / (sweeps * n)
 
 
 simulate = Engines(numba=simulate_numba, jax=simulate_jax)

@@ -56,6 +56,7 @@ ClassOverlaps = Annotated[
 ]
 Overlaps = Annotated[Array, "pattern", Label(r"overlaps with the patterns, $m_\mu$")]
 Energy = Annotated[Number, Label("energy per spin, $u$")]
+Loss = Annotated[Number, Label(r"loss, $\sum_\mu |x^\mu - s|^2 |x^\mu + s|^2 / 4 N^2$")]
 Dilution = Annotated[Number, Interval(0.0, 0.999999, closed=True), Label("dilution, $d$")]
 Temperature = Annotated[Number, (0.0, inf), Label("temperature, $T$")]
 Entropy = Annotated[
@@ -117,6 +118,7 @@ class Multitasking(Equilibrium):
 
         overlaps: Overlaps
         energy: Energy
+        loss: Loss
 
     def __post_init__(self) -> None:
         if self.law not in ("storage", "gauss", "binomial"):
@@ -154,9 +156,16 @@ class Multitasking(Equilibrium):
         return self.Order(self._overlaps(order, control)[0])
 
     def observables(self, order, control):
-        """Overlaps with the patterns; energy per spin, d(f / T) / d(1 / T)."""
-        n = order.class_overlaps
-        return self.Observables(self._overlaps(order, control)[1], -(n @ n) / 2)
+        """Overlaps with the patterns; energy per spin, d(f / T) / d(1 / T); loss.
+
+        The loss is sum_mu ((1 + E x_mu^2) / 2)^2 - n_mu^2.
+        """
+        n, m = order.class_overlaps, self._overlaps(order, control)[1]
+        weights, x, _ = self._kinds(control, n.dtype)
+        square = weights @ x**2  # by the Gaussian law x stands for the pattern here
+        if self.law == "gauss":
+            square *= 1 + control.entropy
+        return self.Observables(m, -(n @ n) / 2, jnp.sum(((1 + square) / 2) ** 2) - n @ n)
 
     def _overlaps(self, order, control):
         """n and m by their self-consistency equations."""

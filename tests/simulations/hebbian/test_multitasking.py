@@ -37,6 +37,14 @@ def gibbs(means):
     return spins, energy, weight / weight.sum(), coupling
 
 
+def losses(means, spins):
+    """Of every configuration, from the definition: L+- = |x -+ s|^2 / 2N, summed over patterns."""
+    plus, minus = (
+        ((means[None] - sign * spins[:, :, None]) ** 2).sum(axis=1) / (2 * N) for sign in (1, -1)
+    )
+    return (plus * minus).sum(axis=1)
+
+
 def exact(patterns, means):
     """Means over the Gibbs law of everything that a network measures."""
     spins, _, probability, coupling = gibbs(means)
@@ -47,6 +55,7 @@ def exact(patterns, means):
         probability @ (np.sign(n) * m),
         probability @ abs(n),
         probability @ (n**2).sum(axis=1),
+        probability @ losses(means, spins),
         probability @ rate.mean(axis=1),
     )
 
@@ -80,21 +89,16 @@ def test_energy_is_that_of_the_pairs_without_the_diagonal(data):
     both = spins[[3, 700]]
     power = ((both @ means / N) ** 2).sum(axis=1)
     nothing = np.zeros((2, K))
-    averages = network.TimeAverages(nothing, nothing, power, np.zeros(2))
+    averages = network.TimeAverages(nothing, nothing, power, np.zeros(2), np.zeros(2))
     found = network._observables(means, averages).energy
     assert found == pytest.approx(energy[[3, 700]].mean() / N, abs=1e-14)
 
 
 def test_the_energy_is_the_loss_of_all_patterns(data):
-    # L+- = |x -+ s|^2 / 2N: minimising the product of both is what the network does
     _, means = data
     spins, energy, _, _ = gibbs(means)
     size = (means**2).mean(axis=0)
-    distance = {
-        sign: ((means[None] - sign * spins[:, :, None]) ** 2).sum(axis=1) / (2 * N)
-        for sign in (1, -1)
-    }
-    loss = N / 2 * (distance[1] * distance[-1] - ((1 + size) / 2) ** 2).sum(axis=1)
+    loss = N / 2 * (losses(means, spins) - (((1 + size) / 2) ** 2).sum())
     np.testing.assert_allclose(energy, loss + size.sum() / 2, atol=1e-12)
 
 
@@ -175,7 +179,8 @@ def test_stored_overlaps_agree_with_the_theory():
     )  # fmt: skip
     assert (predicted["overlaps"] > 0.05).all()
     comparison = compare(predicted, measured)
-    assert (abs(comparison["overlaps_pull"]) < STANDARD_ERRORS).all()
+    for name in ("overlaps", "loss"):
+        assert (abs(comparison[f"{name}_pull"]) < STANDARD_ERRORS).all()
 
 
 @pytest.mark.slow

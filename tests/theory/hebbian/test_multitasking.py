@@ -281,6 +281,33 @@ def test_the_overlaps_are_averages_over_all_patterns_spin_by_spin():
             assert theory.free_energy(order, at) == pytest.approx(f, abs=1e-13)
 
 
+@pytest.mark.parametrize(
+    ("theory", "given"),
+    [
+        (Multitasking(2, "gauss"), {"entropy": 0.3}),
+        (Multitasking(2, "binomial"), {"quality": 0.5, "examples": 10}),  # the same entropy
+        (stored(2), {}),
+    ],
+    ids=lambda value: getattr(value, "law", None),
+)
+def test_the_loss_is_that_of_sampled_spins(theory, given):
+    d, T, samples = 0.3, 0.2, 400_000
+    rng = np.random.default_rng(3)
+    xi = rng.choice([-1.0, 1.0], (samples, 2)) * (rng.random((samples, 2)) >= d)
+    right = rng.binomial(10, 0.75, (samples, 2))
+    means = {"gauss": 1 + np.sqrt(0.3) * rng.normal(size=xi.shape), "binomial": right / 2.5 - 2}
+    x = xi * means.get(theory.law, 1.0)
+    with jax.enable_x64(True):
+        at = controls(theory, dilution=d, temperature=T, **given)
+        order = theory.Order(jnp.array([0.6, 0.2]))
+        n = theory.update(order, at).class_overlaps
+        loss = theory.observables(theory.Order(n), at).loss
+    s = np.where(rng.random(samples) < (1 + np.tanh(x @ [0.6, 0.2] / T)) / 2, 1.0, -1.0)
+    plus, minus = (((x - sign * s[:, None]) ** 2).mean(axis=0) / 2 for sign in (1, -1))
+    # a spin contributes numbers of order 1: three standard errors
+    assert loss == pytest.approx((plus * minus).sum(), abs=3 / np.sqrt(samples))
+
+
 @pytest.mark.parametrize("supervised", [True, False])
 def test_the_energy_is_the_loss_of_all_patterns(supervised):
     # L+- = |x -+ s|^2 / 2N, and the product of both is what the energy measures
