@@ -59,6 +59,9 @@ Temperature = Annotated[Array, Interval(0.0, inf, closed=True), Label("temperatu
 Quality = Annotated[
     Array | float, Interval(1e-6, 1.0, closed=True), Label("quality of examples, $r$")
 ]
+StartOverlap = Annotated[
+    Array | float, Interval(-1.0, 1.0, closed=True), Label("overlap with the start, $m_0$")
+]
 Spins = Annotated[int, Interval(2, inf, closed=True), Label("number of spins, $N$")]
 PatternLoad = Annotated[
     float, Interval(0.0, inf, closed=True), Label(r"load, $\alpha = P! K / 2 N^{P-1}$")
@@ -251,6 +254,7 @@ def simulate_numba(
     rng: np.random.Generator,
     temperature: Temperature,
     quality: Quality = 1.0,
+    start_overlap: StartOverlap = 1.0,
     *,
     n_spins: Spins,
     pattern_load: PatternLoad,
@@ -273,6 +277,9 @@ def simulate_numba(
         T >= 0, in units of the energy; T > 0 for ``tap``.
     quality : float
         r in (0, 1].
+    start_overlap : float
+        Between the first state and that of ``start``, of which as many spins as this takes, to the
+        nearest whole number, are flipped at random.
     n_spins, pattern_load : int, float
         N, and alpha: K is the whole number nearest to 2 alpha N^(P-1) / P!, and 1 at alpha = 0.
     interaction_order : int
@@ -289,7 +296,8 @@ def simulate_numba(
     dynamics : {"glauber", "metropolis", "parallel", "naive_mf", "tap"}
         Rule of a flip, or which equations.
     start : {"archetype", "example", "mixture", "random"}
-        The first archetype, its first example, the majority of three archetypes, or any state.
+        The first archetype, its first example, the majority of three archetypes, or any state;
+        see ``start_overlap``.
 
     Returns
     -------
@@ -319,7 +327,8 @@ def simulate_numba(
     if dynamics == "tap" and T == 0:
         raise ValueError("dynamics = 'tap' needs temperature > 0: its reaction term has no limit")
     disorder = draw(rng, n_spins, case.classes, r, examples, protocol)
-    runs = [run_network(rng, case, disorder, T, r, sweeps, burn_in) for _ in range(2)]
+    m = float(start_overlap)
+    runs = [run_network(rng, case, disorder, T, r, sweeps, burn_in, m) for _ in range(2)]
     networks = Run(*map(np.array, zip(*runs, strict=True)))
     overlaps = [_archetype_overlaps(disorder, spins) for spins in networks.spins]
     final = networks.final.astype(float) @ disorder.first_archetypes(1)[0] / n_spins
@@ -334,9 +343,12 @@ def run_network(
     quality: float,
     sweeps: int,
     burn_in: int,
+    start_overlap: float = 1.0,
 ) -> Run:
     """One network, its time averages and last state; see ``simulate_numba``."""
     spins = _first_state(rng, case, disorder)
+    flips = round(case.n_spins * (1 - start_overlap) / 2)
+    spins[rng.choice(case.n_spins, flips, replace=False)] *= -1
     if case.mean_field:
         return _solve(case, disorder, spins, temperature, quality, sweeps)
     kind = case.interaction_order, case.all_indices, case.scale(quality)
@@ -398,6 +410,7 @@ def simulate_jax(
     key: Array,
     temperature: Temperature,
     quality: Quality = 1.0,
+    start_overlap: StartOverlap = 1.0,
     *,
     n_spins: Spins,
     pattern_load: PatternLoad,
@@ -426,7 +439,11 @@ def simulate_jax(
     solve = _solve_jax if case.mean_field else partial(_run_jax, burn_in=burn_in)
 
     def network(key):
-        return solve(laws, key, _first_state_jax(key, case, archetypes, seen), steps=sweeps)
+        begin, flip = jax.random.split(jax.random.fold_in(key, 0))
+        spins = _first_state_jax(begin, case, archetypes, seen)
+        flips = jnp.round(n_spins * (1 - start_overlap) / 2).astype(jnp.int32)
+        flipped = jax.random.permutation(flip, n_spins) < flips
+        return solve(laws, key, jnp.where(flipped, -spins, spins), steps=sweeps)
 
     networks = jax.vmap(network)(jnp.stack(run))
     overlaps = jax.vmap(partial(_column_sums, archetypes))(networks.spins) / n_spins
@@ -461,7 +478,6 @@ def _first_state_jax(key, case: Case, archetypes, seen):
         return seen[0]
     if case.start == "mixture":
         return jnp.sign(archetypes[:, 0] + archetypes[:, 1] + archetypes[:, 2])
-    key = jax.random.fold_in(key, 0)
     return jax.random.rademacher(key, (case.n_spins,), jnp.int8)
 
 

@@ -324,6 +324,20 @@ def test_rows_that_do_not_fit_are_refused():
         dense_data.draw(np.random.default_rng(1), 1000, 16_666_667, 0.5, 5, "supervised")
 
 
+@pytest.mark.parametrize("engine", ["numba", "jax"])
+@pytest.mark.parametrize("start, name", [("archetype", "overlap"), ("example", "example_overlap")])
+def test_a_run_begins_at_the_given_overlap_with_its_start(engine, start, name):
+    # a mean-field step at a temperature without order goes half of the way to m = 0
+    m = np.array([1.0, 0.5, -0.25])
+    data = sweep(
+        network.simulate, seed=1, replicas=3, engine=engine, temperature=1e12, quality=0.5,
+        start_overlap=m, n_spins=64, pattern_load=3 / 64, interaction_order=2,
+        dynamics="naive_mf", sweeps=1, start=start,
+    )  # fmt: skip
+    found = data[name].transpose("replica", "start_overlap")
+    np.testing.assert_allclose(found, np.tile(m / 2, (3, 1)), rtol=1e-6)
+
+
 @pytest.mark.parametrize("quality", [1.0, 0.7])
 def test_a_single_pattern_of_pairs_is_the_hopfield_network(quality):
     # an example of quality r at P = 2 is a pattern at the temperature r^2 T
