@@ -1,0 +1,215 @@
+r"""Loss of one-pass SGD on random features at any step, by one contour integral.
+
+The mean loss obeys P(r) = F(r) + sum_{k<r} K(r-1-k) P(k) with forcing F and kernel K given by the
+resolvent (Paquette, Paquette, Xiao and Pennington, arXiv:2405.15074). One step multiplies what is
+known along an eigenvalue z by
+
+.. math:: q(z) = 1 - 2 \gamma B z + \gamma^2 B (B+1) z^2 ,
+
+a parabola: z and z' = 2 / (gamma (B+1)) - z have the same q. The z-transforms are then explicit,
+
+.. math::
+    \tilde F \frac{dq}{dz} = S(z') - S(z), \quad
+    S(z) = \sum_j \frac{\lambda_j b_j^2}{\lambda_j m - z}, \qquad
+    \tilde K = \frac{d}{B+1} \frac{z' (1 - m(z')) - z (1 - m(z))}{z - z'} ,
+.. math::
+    P(r) = \frac{F_0}{1 - \|K\|} - \frac1\pi \operatorname{Im} \int q^r
+    \frac{S(z') - S(z)}{1 - \tilde K} dz
+
+along the upper half of a contour in the plane of z that leaves the positive axis left of the
+spectrum and ends where Re z = 1 / (gamma (B+1)), the fold of q. Noise of variance s^2 in the labels
+is power of the target on an eigenvalue 0: S gains -s^2 / z, and P counts it.
+
+``loss_curve(spectrum, dimension, step_size, batch, steps)`` is the plain call: NumPy in and out,
+any real steps >= 0. ``loss_and_residual`` also says how well P(0) is met, ``forcing_and_kernel``
+tabulates F and K for ``solvers.solve_volterra``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import log1p
+
+from . import resolvent
+from .spectra import Spectrum
+
+Floats = NDArray[np.float64]
+Complexes = NDArray[np.complex128]
+
+
+class Contour(NamedTuple):
+    """The path: an arc |z| = start / tau, then a ray on panels that are equal in log |z|."""
+
+    start: float = 0.01
+    """Radius of the arc in units of (1 - ||K||) / tau."""
+    angle: float | None = None
+    """Of the ray; pi/4 for batch 1, else pi/6, so that |q| <= 1."""
+    panels_per_decade: float = 2.0
+    nodes: int = 20
+    """Of the Gauss-Legendre rule of a panel; the arc has twice as many."""
+
+
+class Loss(NamedTuple):
+    """A curve and what it is worth."""
+
+    loss: Floats
+    """P(r), shape (steps,)."""
+    residual: float
+    """|P(0) - sum_j lam_j b_j^2 - s^2| relative to P(0), by the same nodes."""
+
+
+class Transforms(NamedTuple):
+    """On the nodes of a contour."""
+
+    log_q: Complexes
+    forcing: Complexes
+    """F~ dq, with the weights of the rule."""
+    kernel: Complexes
+    """K~."""
+    dq: Complexes
+    """With the weights of the rule."""
+
+
+CONTOUR = Contour()
+
+
+def loss_curve(
+    spectrum: Spectrum,
+    dimension: int,
+    step_size: float,
+    batch: int,
+    steps: ArrayLike,
+    label_noise: float = 0.0,
+    contour: Contour = CONTOUR,
+) -> Floats:
+    """P(r) of one-pass SGD from theta = 0, without a factor 1/2, of the shape of ``steps``.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Of data and target.
+    dimension : int
+        d, number of random features.
+    step_size : float
+        gamma; the gradient is summed over the batch.
+    batch : int
+        B, fresh samples per step.
+    steps : array
+        r >= 0, real numbers: between whole steps the curve is interpolated analytically.
+    label_noise : float
+        Variance s^2 of the noise in the labels.
+
+    Raises
+    ------
+    ValueError
+        If d is not below the number of features, the step size is not stable (the message states
+        the largest one), or a step is negative.
+    """
+    return loss_and_residual(
+        spectrum, dimension, step_size, batch, steps, label_noise, contour
+    ).loss
+
+
+def loss_and_residual(
+    spectrum: Spectrum,
+    dimension: int,
+    step_size: float,
+    batch: int,
+    steps: ArrayLike,
+    label_noise: float = 0.0,
+    contour: Contour = CONTOUR,
+) -> Loss:
+    """As ``loss_curve``, with the error of P(0)."""
+    steps = np.asarray(steps, float)
+    if not (steps >= 0).all():
+        raise ValueError(f"step = {steps[~(steps >= 0)].flat[0]:g} is negative")
+    norm = stable_kernel_norm(spectrum, dimension, step_size, batch)
+    at = transforms(spectrum, dimension, step_size, batch, label_noise, norm, contour)
+    limit = (resolvent.irreducible_loss(spectrum, dimension) + label_noise) / (1 - norm)
+    integrand = at.forcing / (1 - at.kernel)
+    start = spectrum.powers.sum() + label_noise
+    residual = abs(limit - integrand.imag.sum() / np.pi - start) / start
+    return Loss(limit - integral(at.log_q, integrand, steps), float(residual))
+
+
+def forcing_and_kernel(
+    spectrum: Spectrum,
+    dimension: int,
+    step_size: float,
+    batch: int,
+    steps: ArrayLike,
+    label_noise: float = 0.0,
+    contour: Contour = CONTOUR,
+) -> tuple[Floats, Floats]:
+    """F(r) and K(r), of the shape of ``steps``; at r = 0, 1, 2, ... for ``solve_volterra``."""
+    steps = np.asarray(steps, float)
+    norm = stable_kernel_norm(spectrum, dimension, step_size, batch)
+    at = transforms(spectrum, dimension, step_size, batch, label_noise, norm, contour)
+    limit = resolvent.irreducible_loss(spectrum, dimension) + label_noise
+    forcing = limit - integral(at.log_q, at.forcing, steps)
+    return forcing, -integral(at.log_q, at.kernel * at.dq, steps)
+
+
+def stable_kernel_norm(spectrum: Spectrum, dimension: int, step_size: float, batch: int) -> float:
+    """||K||, or a ValueError that states the largest stable step size."""
+    if not (batch >= 1 and batch == int(batch)):
+        raise ValueError(f"batch = {batch:g} is not a whole number above 0")
+    norm = resolvent.kernel_norm(spectrum, dimension, step_size, batch) if step_size > 0 else np.inf
+    if not norm < 1:
+        largest = resolvent.largest_step_size(spectrum, dimension, batch)
+        raise ValueError(f"step_size = {step_size:g} is not stable; allowed is (0, {largest:.6g})")
+    return norm
+
+
+def integral(log_q: Complexes, integrand: Complexes, steps: Floats) -> Floats:
+    """(1 / pi) Im sum of q^r times the integrand, which contains the weights of the rule."""
+    powers = np.exp(steps.reshape(-1, 1) * log_q)
+    return (powers @ integrand).imag.reshape(steps.shape) / np.pi
+
+
+def transforms(
+    spectrum: Spectrum,
+    dimension: int,
+    step_size: float,
+    batch: int,
+    label_noise: float,
+    norm: float,
+    contour: Contour,
+) -> Transforms:
+    """z-transforms of forcing and kernel on the nodes of a contour."""
+    fold = 1 / (step_size * (batch + 1))
+    z, dz = _path(fold, batch, (1 - norm) / resolvent.tau(spectrum, dimension), contour)
+    mirror = 2 * fold - z
+    w, m, _ = resolvent.solve(spectrum, dimension, np.concatenate([z, mirror]))
+    both = np.concatenate([z, mirror])
+    ratio = 1 / (spectrum.eigenvalues - w[:, None])
+    signal = (ratio @ spectrum.powers) / m - label_noise / both
+    filling = both * (ratio @ (spectrum.weights * spectrum.eigenvalues))  # z (1 - m) d
+    half = len(z)
+    kernel = (filling[half:] - filling[:half]) / ((batch + 1) * (z - mirror))
+    curvature = step_size**2 * batch * (batch + 1)
+    log_q = log1p(-curvature * z * mirror)
+    return Transforms(
+        log_q, (signal[half:] - signal[:half]) * dz, kernel, curvature * (z - mirror) * dz
+    )
+
+
+def _path(fold: float, batch: int, scale: float, contour: Contour) -> tuple[Complexes, Complexes]:
+    """Nodes z and weights dz from the positive axis to Re z = fold."""
+    angle = contour.angle or (np.pi / 4 if batch == 1 else np.pi / 6)
+    start, end = np.log(contour.start * scale), np.log(fold / np.cos(angle))
+    panels = int(np.ceil(contour.panels_per_decade * (end - start) / np.log(10)))
+    x, weights = np.polynomial.legendre.leggauss(contour.nodes)
+    width = (end - start) / panels
+    left = start + width * np.arange(panels)
+    log_z = (left[:, None] + width * (x + 1) / 2).ravel() + 1j * angle
+    ray = np.exp(log_z)
+    x_arc, weights_arc = np.polynomial.legendre.leggauss(2 * contour.nodes)
+    arc = np.exp(start + 1j * angle * (x_arc + 1) / 2)
+    dz_arc = 1j * angle / 2 * weights_arc * arc
+    return np.concatenate([arc, ray]), np.concatenate(
+        [dz_arc, np.tile(weights, panels) * width / 2 * ray]
+    )

@@ -1,0 +1,219 @@
+r"""Deterministic equivalent of the resolvent of random features.
+
+For features a = W^T x with data of variances lam_j and W of shape (v, d) with entries N(0, 1/d),
+the resolvent R(z) = (D^(1/2) W W^T D^(1/2) - z)^-1, D = diag(lam), is close to a diagonal matrix,
+
+.. math:: R(z)_{jj} \to \frac{1}{\lambda_j m(z) - z}, \qquad
+    m(z) = \Bigl(1 + \frac1d \sum_j \frac{\lambda_j}{\lambda_j m(z) - z}\Bigr)^{-1}
+
+(Paquette, Paquette, Xiao and Pennington, arXiv:2405.15074). We solve for w = z / m, in which the
+equation is explicit in the other direction,
+
+.. math:: z = w \Bigl(1 - \frac1d \sum_j \frac{\lambda_j}{\lambda_j - w}\Bigr) .
+
+For z < 0, -w is the effective ridge: random features with ridge -z learn what all v features would
+learn with ridge -w. On the negative axis and right of the spectrum Newton's method converges
+monotonically, as |z(w)| is convex there; elsewhere arg z is turned from the negative axis.
+
+``m(spectrum, dimension, z)``; ``tau``, ``irreducible_loss``, ``right_edge``, ``kernel_norm``,
+``largest_step_size``. The spectrum is a ``spectra.Spectrum`` of more than ``dimension`` features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .spectra import Spectrum
+
+Numbers = NDArray[Any]  # real or complex
+
+TURNS = 24  # steps of arg z from the negative axis to where z is wanted
+POLISH = 8  # Newton steps at most after that
+EPS = float(np.finfo(float).eps)
+RESIDUAL = 1e-12  # of a solved point, relative to the terms of the equation
+
+
+class Solution(NamedTuple):
+    """Where the equation was solved; arrays of the shape of z."""
+
+    w: Numbers
+    """z / m(z)."""
+    m: Numbers
+    """m(z)."""
+    residual: NDArray[np.float64]
+    """|z(w) - z| / |z|."""
+
+
+def m(spectrum: Spectrum, dimension: int, z: ArrayLike) -> Numbers:
+    """m(z), dimensionless, of the shape of z.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Of the data.
+    dimension : int
+        d, number of random features, less than the number of features.
+    z : complex or real array
+        Not 0; if real, negative or right of the spectrum. Real z give real m.
+
+    Raises
+    ------
+    ValueError
+        If d is not below v, or z lies on the spectrum, or between 0 and the spectrum.
+    RuntimeError
+        If the residual of a point is above 1e-12.
+    """
+    return solve(spectrum, dimension, z).m
+
+
+def solve(spectrum: Spectrum, dimension: int, z: ArrayLike) -> Solution:
+    """As ``m``, with w = z / m and the residuals."""
+    check_dimension(spectrum, dimension)
+    flat: Numbers = np.asarray(z).ravel()
+    if np.iscomplexobj(flat):
+        below = np.imag(flat) < 0
+        w = _turned(spectrum, dimension, np.where(below, flat.conj(), flat))
+        w = np.where(below, w.conj(), w)
+    else:
+        w = _real(spectrum, dimension, flat.astype(float))
+    value, _ = z_of(spectrum, dimension, w)
+    residual = np.abs(value - flat) / np.abs(flat)
+    if not (residual <= RESIDUAL * (1 + np.abs(w / flat))).all():
+        raise RuntimeError(f"m(z) was found with a residual of {np.nanmax(residual):.1e} only")
+    shape = np.shape(z)
+    return Solution(w.reshape(shape), (flat / w).reshape(shape), residual.reshape(shape))
+
+
+def tau(spectrum: Spectrum, dimension: int) -> float:
+    """m(z) ~ -tau z for z -> 0: the root of sum_j lam_j tau / (1 + lam_j tau) = d."""
+    check_dimension(spectrum, dimension)
+    return float(1 / _ridge(spectrum, dimension, np.zeros(1))[0])
+
+
+def irreducible_loss(spectrum: Spectrum, dimension: int) -> float:
+    """F_0 = sum_j lam_j b_j^2 / (1 + lam_j tau), the loss of the best d-dimensional student."""
+    return float(spectrum.powers @ (1 / (1 + spectrum.eigenvalues * tau(spectrum, dimension))))
+
+
+def right_edge(spectrum: Spectrum, dimension: int) -> float:
+    """Right end of the spectrum of D^(1/2) W W^T D^(1/2): the least z(w) for w > lam_max."""
+    check_dimension(spectrum, dimension)
+    return float(z_of(spectrum, dimension, _edge(spectrum, dimension))[0][0])
+
+
+def kernel_norm(spectrum: Spectrum, dimension: int, step_size: float, batch: int = 1) -> float:
+    """||K|| = sum_r K(r) = (m(z) - 1) d / (B + 1) at z = 2 / (gamma (B + 1)); inf left of the edge.
+
+    One-pass SGD is stable in mean square if and only if it is below 1.
+    """
+    z = 2 / (step_size * (batch + 1))
+    if z <= right_edge(spectrum, dimension):
+        return np.inf
+    w = _real(spectrum, dimension, np.array([z]))
+    return float(_sum(spectrum, w, 1)[0] / (batch + 1))
+
+
+def largest_step_size(spectrum: Spectrum, dimension: int, batch: int = 1) -> float:
+    """The step size at which ||K|| = 1, or at which the largest eigenvalue makes SGD unstable."""
+    check_dimension(spectrum, dimension)
+    # ||K|| = sum_j lam_j / (w - lam_j) / (B + 1) is known as a function of w
+    w = np.maximum(_decreasing(spectrum, batch + 1, 1), _edge(spectrum, dimension))
+    return float(2 / ((batch + 1) * z_of(spectrum, dimension, w)[0][0]))
+
+
+def z_of(spectrum: Spectrum, dimension: int, w: Numbers) -> tuple[Numbers, Numbers]:
+    """z(w) and its derivative; w has shape (points,)."""
+    lam, weights = spectrum.eigenvalues, spectrum.weights
+    ratio = lam / (lam - w[:, None])
+    z = w * (1 - ratio @ weights / dimension)
+    return z, 1 - (ratio * ratio) @ weights / dimension
+
+
+def check_dimension(spectrum: Spectrum, dimension: int) -> None:
+    """Raise ValueError unless 1 <= d < v."""
+    if not 1 <= dimension < round(spectrum.n_features):
+        told = f"dimension = {dimension:g} must be at least 1"
+        raise ValueError(f"{told} and below the number of features, {spectrum.n_features:g}")
+
+
+def _real(spectrum: Spectrum, dimension: int, z: Numbers) -> Numbers:
+    """w for z < 0 or z > right edge."""
+    edge = right_edge(spectrum, dimension)
+    wrong = z[(z >= 0) & (z <= edge)]
+    if wrong.size:
+        raise ValueError(f"z = {wrong[0]:g} lies between 0 and the right edge, {edge:g}")
+    w = np.empty_like(z)
+    w[z < 0] = -_ridge(spectrum, dimension, -z[z < 0])
+    w[z > 0] = _monotone(lambda w: _excess(spectrum, dimension, w, z[z > 0]), z[z > 0])
+    return w
+
+
+def _ridge(spectrum: Spectrum, dimension: int, x: Numbers) -> Numbers:
+    """The effective ridge -w of z = -x <= 0, at most x + sum lam / d; x is convex in it."""
+
+    def excess(ridge: Numbers) -> tuple[Numbers, Numbers]:
+        z, slope = z_of(spectrum, dimension, -ridge)
+        return -z - x, slope
+
+    return _monotone(excess, x + spectrum.trace / dimension)
+
+
+def _excess(spectrum: Spectrum, dimension: int, w: Numbers, z: Numbers) -> tuple[Numbers, Numbers]:
+    value, slope = z_of(spectrum, dimension, w)
+    return value - z, slope
+
+
+def _edge(spectrum: Spectrum, dimension: int) -> Numbers:
+    """w at the right edge, where dz / dw = 0."""
+    return _decreasing(spectrum, dimension, 2)
+
+
+def _decreasing(spectrum: Spectrum, level: float, power: int) -> Numbers:
+    """w > lam_max with sum_j (lam_j / (w - lam_j))^power = level."""
+    top, weight = spectrum.eigenvalues[0], spectrum.weights[0]
+
+    def excess(w: Numbers) -> tuple[Numbers, Numbers]:
+        slope = spectrum.weights / (spectrum.eigenvalues - w[:, None])
+        ratio = (spectrum.eigenvalues / (w[:, None] - spectrum.eigenvalues)) ** power
+        return ratio @ spectrum.weights - level, power * np.sum(ratio * slope, axis=1)
+
+    return _monotone(excess, np.array([top * (1 + (weight / level) ** (1 / power))]))
+
+
+def _sum(spectrum: Spectrum, w: Numbers, power: int) -> Numbers:
+    """sum_j (lam_j / (w - lam_j))^power."""
+    ratio = spectrum.eigenvalues / (w[:, None] - spectrum.eigenvalues)
+    return ratio**power @ spectrum.weights
+
+
+def _monotone(excess: Callable[[Numbers], tuple[Numbers, Numbers]], start: Numbers) -> Numbers:
+    """Root of a convex function, by Newton's method from where it is positive."""
+    x = np.array(start, float)
+    for _ in range(200):
+        value, slope = excess(x)
+        step = value / slope
+        x = x - step
+        if (np.abs(step) <= 4 * EPS * np.abs(x)).all():
+            break
+    return x
+
+
+def _turned(spectrum: Spectrum, dimension: int, z: Numbers) -> Numbers:
+    """w for Im z >= 0: from -|z| by turning arg z; one Newton step in log w a turn follows it."""
+    radius, angle = np.abs(z), np.angle(z)
+    w = -_ridge(spectrum, dimension, radius) + 0j
+    for part in np.linspace(0, 1, TURNS + 1)[1:]:
+        wanted = radius * np.exp(1j * (np.pi + part * (angle - np.pi)))
+        value, slope = z_of(spectrum, dimension, w)
+        w = w * np.exp(-value / (w * slope) * np.log(value / wanted))
+    for _ in range(POLISH):
+        value, slope = z_of(spectrum, dimension, w)
+        step = (value - z) / slope
+        w = w - step
+        if (np.abs(step) <= 4 * EPS * np.abs(w)).all():
+            break
+    return w
