@@ -45,4 +45,7 @@ def is_flipped(uniform: float, cost: float, temperature: float, metropolis: bool
     if metropolis:
         return cost <= 0.0 or uniform < math.exp(-cost / temperature)
     ratio = 0.0 if cost == 0.0 else cost / temperature
+    # most costly flips are refused without the exponential, which exceeds its first terms
+    if ratio > 0.0 and uniform * (2.0 + ratio * (1.0 + ratio / 2.0)) >= 1.0:
+        return False
     return uniform * (1.0 + math.exp(ratio)) < 1.0
