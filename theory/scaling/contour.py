@@ -78,7 +78,7 @@ CONTOUR = Contour()
 
 def loss_curve(
     spectrum: Spectrum,
-    dimension: int,
+    dimension: float,
     step_size: float,
     batch: int,
     steps: ArrayLike,
@@ -115,7 +115,7 @@ def loss_curve(
 
 def loss_and_residual(
     spectrum: Spectrum,
-    dimension: int,
+    dimension: float,
     step_size: float,
     batch: int,
     steps: ArrayLike,
@@ -137,7 +137,7 @@ def loss_and_residual(
 
 def forcing_and_kernel(
     spectrum: Spectrum,
-    dimension: int,
+    dimension: float,
     step_size: float,
     batch: int,
     steps: ArrayLike,
@@ -153,7 +153,7 @@ def forcing_and_kernel(
     return forcing, -integral(at.log_q, at.kernel * at.dq, steps)
 
 
-def stable_kernel_norm(spectrum: Spectrum, dimension: int, step_size: float, batch: int) -> float:
+def stable_kernel_norm(spectrum: Spectrum, dimension: float, step_size: float, batch: int) -> float:
     """||K||, or a ValueError that states the largest stable step size."""
     if not (batch >= 1 and batch == int(batch)):
         raise ValueError(f"batch = {batch:g} is not a whole number above 0")
@@ -172,7 +172,7 @@ def integral(log_q: Complexes, integrand: Complexes, steps: Floats) -> Floats:
 
 def transforms(
     spectrum: Spectrum,
-    dimension: int,
+    dimension: float,
     step_size: float,
     batch: int,
     label_noise: float,

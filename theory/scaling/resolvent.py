@@ -48,7 +48,7 @@ class Solution(NamedTuple):
     """|z(w) - z| / |z|."""
 
 
-def m(spectrum: Spectrum, dimension: int, z: ArrayLike) -> Numbers:
+def m(spectrum: Spectrum, dimension: float, z: ArrayLike) -> Numbers:
     """m(z), dimensionless, of the shape of z.
 
     Parameters
@@ -70,7 +70,7 @@ def m(spectrum: Spectrum, dimension: int, z: ArrayLike) -> Numbers:
     return solve(spectrum, dimension, z).m
 
 
-def solve(spectrum: Spectrum, dimension: int, z: ArrayLike) -> Solution:
+def solve(spectrum: Spectrum, dimension: float, z: ArrayLike) -> Solution:
     """As ``m``, with w = z / m and the residuals."""
     check_dimension(spectrum, dimension)
     flat: Numbers = np.asarray(z).ravel()
@@ -88,24 +88,24 @@ def solve(spectrum: Spectrum, dimension: int, z: ArrayLike) -> Solution:
     return Solution(w.reshape(shape), (flat / w).reshape(shape), residual.reshape(shape))
 
 
-def tau(spectrum: Spectrum, dimension: int) -> float:
+def tau(spectrum: Spectrum, dimension: float) -> float:
     """m(z) ~ -tau z for z -> 0: the root of sum_j lam_j tau / (1 + lam_j tau) = d."""
     check_dimension(spectrum, dimension)
     return float(1 / _ridge(spectrum, dimension, np.zeros(1))[0])
 
 
-def irreducible_loss(spectrum: Spectrum, dimension: int) -> float:
+def irreducible_loss(spectrum: Spectrum, dimension: float) -> float:
     """F_0 = sum_j lam_j b_j^2 / (1 + lam_j tau), the loss of the best d-dimensional student."""
     return float(spectrum.powers @ (1 / (1 + spectrum.eigenvalues * tau(spectrum, dimension))))
 
 
-def right_edge(spectrum: Spectrum, dimension: int) -> float:
+def right_edge(spectrum: Spectrum, dimension: float) -> float:
     """Right end of the spectrum of D^(1/2) W W^T D^(1/2): the least z(w) for w > lam_max."""
     check_dimension(spectrum, dimension)
     return float(z_of(spectrum, dimension, _edge(spectrum, dimension))[0][0])
 
 
-def kernel_norm(spectrum: Spectrum, dimension: int, step_size: float, batch: int = 1) -> float:
+def kernel_norm(spectrum: Spectrum, dimension: float, step_size: float, batch: int = 1) -> float:
     """||K|| = sum_r K(r) = (m(z) - 1) d / (B + 1) at z = 2 / (gamma (B + 1)); inf left of the edge.
 
     One-pass SGD is stable in mean square if and only if it is below 1.
@@ -117,7 +117,7 @@ def kernel_norm(spectrum: Spectrum, dimension: int, step_size: float, batch: int
     return float(_sum(spectrum, w, 1)[0] / (batch + 1))
 
 
-def largest_step_size(spectrum: Spectrum, dimension: int, batch: int = 1) -> float:
+def largest_step_size(spectrum: Spectrum, dimension: float, batch: int = 1) -> float:
     """The step size at which ||K|| = 1, or at which the largest eigenvalue makes SGD unstable."""
     check_dimension(spectrum, dimension)
     # ||K|| = sum_j lam_j / (w - lam_j) / (B + 1) is known as a function of w
@@ -125,7 +125,7 @@ def largest_step_size(spectrum: Spectrum, dimension: int, batch: int = 1) -> flo
     return float(2 / ((batch + 1) * z_of(spectrum, dimension, w)[0][0]))
 
 
-def z_of(spectrum: Spectrum, dimension: int, w: Numbers) -> tuple[Numbers, Numbers]:
+def z_of(spectrum: Spectrum, dimension: float, w: Numbers) -> tuple[Numbers, Numbers]:
     """z(w) and its derivative; w has shape (points,)."""
     lam, weights = spectrum.eigenvalues, spectrum.weights
     ratio = lam / (lam - w[:, None])
@@ -133,14 +133,14 @@ def z_of(spectrum: Spectrum, dimension: int, w: Numbers) -> tuple[Numbers, Numbe
     return z, 1 - (ratio * ratio) @ weights / dimension
 
 
-def check_dimension(spectrum: Spectrum, dimension: int) -> None:
+def check_dimension(spectrum: Spectrum, dimension: float) -> None:
     """Raise ValueError unless 1 <= d < v."""
     if not 1 <= dimension < round(spectrum.n_features):
         told = f"dimension = {dimension:g} must be at least 1"
         raise ValueError(f"{told} and below the number of features, {spectrum.n_features:g}")
 
 
-def _real(spectrum: Spectrum, dimension: int, z: Numbers) -> Numbers:
+def _real(spectrum: Spectrum, dimension: float, z: Numbers) -> Numbers:
     """w for z < 0 or z > right edge."""
     edge = right_edge(spectrum, dimension)
     wrong = z[(z >= 0) & (z <= edge)]
@@ -152,7 +152,7 @@ def _real(spectrum: Spectrum, dimension: int, z: Numbers) -> Numbers:
     return w
 
 
-def _ridge(spectrum: Spectrum, dimension: int, x: Numbers) -> Numbers:
+def _ridge(spectrum: Spectrum, dimension: float, x: Numbers) -> Numbers:
     """The effective ridge -w of z = -x <= 0, at most x + sum lam / d; x is convex in it."""
 
     def excess(ridge: Numbers) -> tuple[Numbers, Numbers]:
@@ -162,12 +162,14 @@ def _ridge(spectrum: Spectrum, dimension: int, x: Numbers) -> Numbers:
     return _monotone(excess, x + spectrum.trace / dimension)
 
 
-def _excess(spectrum: Spectrum, dimension: int, w: Numbers, z: Numbers) -> tuple[Numbers, Numbers]:
+def _excess(
+    spectrum: Spectrum, dimension: float, w: Numbers, z: Numbers
+) -> tuple[Numbers, Numbers]:
     value, slope = z_of(spectrum, dimension, w)
     return value - z, slope
 
 
-def _edge(spectrum: Spectrum, dimension: int) -> Numbers:
+def _edge(spectrum: Spectrum, dimension: float) -> Numbers:
     """w at the right edge, where dz / dw = 0."""
     return _decreasing(spectrum, dimension, 2)
 
@@ -202,7 +204,7 @@ def _monotone(excess: Callable[[Numbers], tuple[Numbers, Numbers]], start: Numbe
     return x
 
 
-def _turned(spectrum: Spectrum, dimension: int, z: Numbers) -> Numbers:
+def _turned(spectrum: Spectrum, dimension: float, z: Numbers) -> Numbers:
     """w for Im z >= 0: from -|z| by turning arg z; one Newton step in log w a turn follows it."""
     radius, angle = np.abs(z), np.angle(z)
     w = -_ridge(spectrum, dimension, radius) + 0j
