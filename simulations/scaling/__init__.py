@@ -1,0 +1,1 @@
+"""Scaling laws: power-law random features, associative memories."""
