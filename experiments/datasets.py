@@ -1,16 +1,18 @@
-"""Images with labels from the user's files, as the +-1 patterns that a network of spins stores."""
+"""Images with labels from the user's files."""
 
 from __future__ import annotations
 
 import gzip
+import math
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import xarray as xr
 
-CONSTANT = 0.98  # a pixel with a mean this near to +-1 tells nothing
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
@@ -50,11 +52,7 @@ def load_dataset(path: Path | str) -> xr.Dataset:
         images, labels = _idx(path), _idx(path.with_name(_labels_of(path.name)))
     else:
         raise ValueError(f"{path} is none of .npz, .csv, or an IDX file of images (...idx3...)")
-    if labels.ndim != 1 or images.ndim < 2 or len(images) != len(labels):
-        raise ValueError(
-            f"{path} has images of shape {images.shape} and labels of shape {labels.shape}; "
-            "there must be one label per image"
-        )
+    _check(path, images, labels)
     return xr.Dataset(
         {
             "image": (
@@ -68,52 +66,60 @@ def load_dataset(path: Path | str) -> xr.Dataset:
     )
 
 
-def spins(data: xr.Dataset) -> xr.Dataset:
-    """Images as +-1: above or below the median of every pixel; pixels that never change go.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``image`` (sample, pixel) of int8, with the coordinate ``pixel``, and ``label``.
-    """
-    images = data["image"].values
-    signs = np.where(images > np.median(images, axis=0), 1, -1).astype(np.int8)
-    told = np.abs(signs.mean(axis=0)) <= CONSTANT
-    if not told.any():
-        raise ValueError("no pixel varies; these are not images of several things")
-    attrs = {"long_name": "pixel above its median"}
-    kept = xr.DataArray(signs[:, told], dims=("sample", "pixel"), attrs=attrs)
-    return xr.Dataset(
-        {"image": kept, "label": data["label"]},
-        coords={"pixel": np.flatnonzero(told)},
-        attrs=data.attrs,
-    )
+def _check(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    if labels.ndim != 1 or images.ndim < 2 or len(images) != len(labels):
+        raise ValueError(
+            f"{path} has images of shape {images.shape} and labels of shape {labels.shape}; "
+            "there must be one label per image"
+        )
+    try:
+        numbers = labels.astype(float)
+        good = np.isfinite(images).all() and (numbers == np.round(numbers)).all()
+    except (TypeError, ValueError):  # words, or objects
+        good = False
+    if not good:
+        raise ValueError(f"{path} must have finite grey values, and whole numbers as labels")
 
 
 def _digits() -> tuple[np.ndarray, np.ndarray]:
     try:
         from sklearn.datasets import load_digits  # type: ignore[import-not-found]
     except ImportError as error:
-        raise ValueError("the digits need `pip install thermolimit[data]`") from error
+        raise ValueError(
+            "the digits come with scikit-learn: `pip install thermolimit[data]`, "
+            "or name a file of images instead (of a study: --set data=PATH)"
+        ) from error
     found: Any = load_digits()
     return found.images, found.target
 
 
 def _npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    with np.load(path) as file:
-        if not {"X", "y"} <= set(file.files):
-            raise ValueError(f"{path} holds {', '.join(file.files)}, not X and y")
-        return file["X"], file["y"]
+    try:
+        with np.load(path) as file:
+            found = {name: file[name] for name in file.files}
+    except (OSError, ValueError, BadZipFile) as error:
+        raise ValueError(f"{path} is not an .npz file of numbers: {error}") from error
+    if not {"X", "y"} <= set(found):
+        raise ValueError(f"{path} holds {', '.join(found)}, not X and y")
+    return found["X"], found["y"]
 
 
 def _csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
     with path.open() as file:
-        header = not file.readline().partition(",")[0].strip().lstrip("-").isdigit()
+        header = not _is_number(file.readline().partition(",")[0])
     try:
         rows = np.loadtxt(path, delimiter=",", skiprows=int(header), ndmin=2)
     except ValueError as error:
         raise ValueError(f"{path} is not a table of numbers: {error}") from error
     return rows[:, 1:], rows[:, 0]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _labels_of(images: str) -> str:
@@ -126,11 +132,17 @@ def _idx(path: Path) -> np.ndarray:
         raise FileNotFoundError(f"there is no file {path}")
     content = path.read_bytes()
     if content[:2] == b"\x1f\x8b":
-        content = gzip.decompress(content)
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, OSError, zlib.error) as error:
+            raise ValueError(f"{path} is a damaged .gz file: {error}") from error
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in IDX_TYPES:
         raise ValueError(f"{path} is not an IDX file")
+    dtype, begin = np.dtype(IDX_TYPES[content[2]]), 4 + 4 * content[3]
+    if len(content) < begin:
+        raise ValueError(f"{path} ends within its header")
     shape = struct.unpack_from(f">{content[3]}I", content, 4)
-    values = np.frombuffer(content, IDX_TYPES[content[2]], offset=4 + 4 * content[3])
-    if values.size != np.prod(shape):
-        raise ValueError(f"{path} has {values.size} values, and its header says {shape}")
-    return values.reshape(shape)
+    if len(content) - begin != dtype.itemsize * math.prod(shape):
+        count = (len(content) - begin) // dtype.itemsize
+        raise ValueError(f"{path} has {count} values, and its header says {shape}")
+    return np.frombuffer(content, dtype, offset=begin).reshape(shape)

@@ -95,7 +95,16 @@ def test_every_family_folder_is_a_package(role):
 
 
 def test_every_simulation_has_a_theory_of_the_same_name():
-    tools = {"__init__", "engines", "glauber", "recording", "dense_data", "dense_kernels"}
+    tools = {
+        "__init__",
+        "engines",
+        "glauber",
+        "recording",
+        "dense_data",
+        "dense_kernels",
+        "structured",
+        "disorder",
+    }
     models = [path for path in FILES if path.parts[0] == "simulations" and path.stem not in tools]
     assert models
     for path in models:

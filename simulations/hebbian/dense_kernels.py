@@ -10,9 +10,9 @@ s is flipped is *linear* in y: with
     W(S) = (E(S + 2) - E(S - 2)) / 2,    B(S) = (2 E(S) - E(S + 2) - E(S - 2)) / 2
 
 a flip costs c (s sum y W + sum B) for every P. An attempt is one product of a row with the weights
-W, which change with accepted flips only. ``Means`` are rows of other whole numbers. They go through
-the power sums p_k = sum_i (y_i s_i)^k, less the term of the spin itself, and Newton's identities.
-All of these are whole numbers in float64: sums are exact in any order up to 2^53.
+W, which change with accepted flips only. ``Means`` are rows of other numbers. They go through the
+power sums p_k = sum_i (y_i s_i)^k, less the term of the spin itself, and Newton's identities. Of
+whole numbers all of these are whole numbers in float64: sums are exact in any order up to 2^53.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Signs(NamedTuple):
 
 
 class Means(NamedTuple):
-    """A network with rows of other whole numbers."""
+    """A network with rows of other numbers."""
 
-    rows: np.ndarray  # (N, rows) int8 or int16
+    rows: np.ndarray  # (N, rows) int8, int16 or float64
     powers: np.ndarray  # p_1 ... p_P, (P, rows)
     order: int  # P
     all_indices: bool
@@ -123,7 +123,7 @@ def _terms(polynomial: Polynomial, least: int) -> np.ndarray:
 def means(
     rows: np.ndarray, spins: np.ndarray, order: int, all_indices: bool, scale: float
 ) -> tuple[Means, Rules]:
-    """The network at ``spins``, with rows of whole numbers."""
+    """The network at ``spins``, with rows of any numbers."""
     powers = np.zeros((order, rows.shape[1]))
     add_powers(rows, spins.astype(float), powers)
     return Means(rows, powers, order, all_indices, scale), GENERAL

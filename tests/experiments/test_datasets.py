@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gzip
 import struct
+import sys
 
 import numpy as np
 import pytest
 
 from thermolimit.experiments import load_dataset
-from thermolimit.experiments.datasets import spins
 
 IMAGES = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
 LABELS = np.array([3, 1, 4, 1], np.uint8)
@@ -58,23 +58,15 @@ def test_every_format_gives_the_same_dataset(write, tmp_path):
 
 def test_the_digits_stand_in_where_there_is_no_file():
     pytest.importorskip("sklearn")
-    data = spins(load_dataset("digits"))
-    assert data.sizes == {"sample": 1797, "pixel": 54}
+    data = load_dataset("digits")
+    assert data.sizes == {"sample": 1797, "pixel": 64}
     assert set(np.unique(data["label"])) == set(range(10))
 
 
-def test_images_become_spins_around_the_median_of_each_pixel(tmp_path):
-    values = np.array([[0, 5, 9], [1, 5, 7], [2, 5, 8], [3, 5, 6]])
-    np.savez(tmp_path / "images.npz", X=values, y=LABELS)
-    data = spins(load_dataset(tmp_path / "images.npz"))
-    assert data["pixel"].values.tolist() == [0, 2]  # the other one never changes
-    assert data["image"].values.T.tolist() == [[-1, -1, 1, 1], [1, -1, 1, -1]]
-
-
-def test_images_that_are_all_alike_are_refused(tmp_path):
-    np.savez(tmp_path / "images.npz", X=np.ones((4, 3)), y=LABELS)
-    with pytest.raises(ValueError, match="no pixel varies"):
-        spins(load_dataset(tmp_path / "images.npz"))
+def test_without_scikit_learn_the_way_to_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(ValueError, match=r"pip install thermolimit\[data\].*--set data=PATH"):
+        load_dataset("digits")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +75,14 @@ def test_images_that_are_all_alike_are_refused(tmp_path):
         ("images.txt", b"1 2", "none of .npz, .csv, or an IDX file"),
         ("train-images-idx3-ubyte", b"no idx", "is not an IDX file"),
         ("train-images-idx3-ubyte", idx(IMAGES)[:-1], "has 23 values, and its header says"),
+        ("train-images-idx3-ubyte", idx(IMAGES)[:9], "ends within its header"),
+        ("train-images-idx3-ubyte", idx(IMAGES.astype(">u1")) + b"0", "has 25 values"),
+        ("train-images-idx3-ubyte.gz", gzip.compress(idx(IMAGES))[:-12], "is a damaged .gz file"),
         ("images.csv", b"1,2,3\n1,a,3\n", "is not a table of numbers"),
+        ("images.csv", b"1,2,3\n1,2\n", "is not a table of numbers.*columns"),
+        ("images.csv", b"1.5,2,3\n1,2,3\n", "whole numbers as labels"),
+        ("images.csv", b"1,nan,3\n1,2,3\n", "finite grey values"),
+        ("images.npz", b"PK no archive", "is not an .npz file"),
     ],
 )
 def test_a_file_of_another_kind_is_named(name, content, said, tmp_path):
