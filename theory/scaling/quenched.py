@@ -11,7 +11,9 @@ depend on a, and Isserlis' theorem closes the equations of s_i = lam_i E <u_i, t
 
 exactly at any d. This is the Volterra equation P(r) = F(r) + sum_{k < r} K(r - 1 - k) P(k) of
 E. Paquette, C. Paquette, L. Xiao and J. Pennington, arXiv:2405.15074. The mean loss is bounded
-if gamma (B + 1) lam_i < 2 for all i and ||K|| = sum_r K(r) = sum_i gamma lam_i / (2 - gamma (B + 1) lam_i) < 1.
+if gamma (B + 1) lam_i < 2 for all i and ||K|| = sum_r K(r) < 1, where
+
+    ||K|| = sum_i gamma lam_i / (2 - gamma (B + 1) lam_i).
 """
 
 from __future__ import annotations
