@@ -30,7 +30,7 @@ Law = Literal["storage", "gauss", "binomial"]
 Start = Literal["pure", "hierarchical", "symmetric", "random"]
 
 Temperature = Annotated[Array, Interval(0.0, inf, closed=True), Label("temperature, $T$")]
-Dilution = Annotated[Array, Interval(0.0, 1.0, closed=True), Label("dilution, $d$")]
+Dilution = Annotated[Array, Interval(0.0, 0.999999, closed=True), Label("dilution, $d$")]
 Entropy = Annotated[
     Array | float, Interval(0.0, inf, closed=True), Label(r"entropy of the examples, $\rho$")
 ]

@@ -32,6 +32,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.scipy.special import erf, gammaln
 
+from thermolimit.leaves import leaf
 from thermolimit.solvers import (
     Equilibrium,
     Interval,
@@ -57,6 +58,7 @@ PatternLoad = Annotated[
 Temperature = Annotated[Number, (0.0, inf), Label("temperature, $T$")]
 Quality = Annotated[Number, Interval(1e-6, 1.0, closed=True), Label("quality of examples, $r$")]
 Examples = Annotated[Number, Interval(1.0, inf, closed=True), Label("examples per class, $M$")]
+ORDER = leaf("interaction_order", Annotated[int, Interval(2, inf, closed=True)])
 
 
 def dataset_entropy(quality: Number, examples: Number) -> Number:
@@ -90,8 +92,7 @@ class Model:
     most_examples: int = 64
 
     def __post_init__(self) -> None:
-        if self.interaction_order < 2:
-            raise ValueError(f"interaction_order = {self.interaction_order} is below 2")
+        ORDER.checked(self.interaction_order)
         for name, allowed in (
             ("protocol", ("supervised", "unsupervised")),
             ("law", ("storage", "binomial", "gauss")),

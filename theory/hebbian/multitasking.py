@@ -32,6 +32,7 @@ import xarray as xr
 from jax import Array
 from jax.scipy.special import erf, gammaln
 
+from thermolimit.leaves import leaf
 from thermolimit.solvers import (
     Equilibrium,
     Interval,
@@ -65,6 +66,11 @@ Entropy = Annotated[
 Noise = Annotated[Number, Interval(1e-8, inf, closed=True), Label(r"entropy of examples, $\rho$")]
 Quality = Annotated[Number, Interval(1e-6, 1.0, closed=True), Label("quality of examples, $r$")]
 Examples = Annotated[Number, Interval(1.0, inf, closed=True), Label("examples per class, $M$")]
+
+
+def _check_patterns(n_patterns: int, most: int) -> None:
+    allowed = Annotated[int, Interval(1, most, closed=True)]
+    leaf("n_patterns", allowed).checked(n_patterns)
 
 
 @dataclass(frozen=True)
@@ -124,10 +130,7 @@ class Multitasking(Equilibrium):
         if self.law not in ("storage", "gauss", "binomial"):
             raise ValueError(f"law = {self.law!r} is not one of ('storage', 'gauss', 'binomial')")
         most = MOST_MEANS if self.law == "binomial" else MOST_PATTERNS
-        if not 1 <= self.n_patterns <= most:
-            raise ValueError(
-                f"n_patterns = {self.n_patterns} is outside [1, {most}] of law = {self.law!r}"
-            )
+        _check_patterns(self.n_patterns, most)
 
     @property
     def starts(self):
@@ -408,8 +411,7 @@ class ZeroTemperature(SelfConsistent):
         overlaps: Overlaps
 
     def __post_init__(self) -> None:
-        if not 1 <= self.n_patterns <= MOST_PATTERNS:
-            raise ValueError(f"n_patterns = {self.n_patterns} is outside [1, {MOST_PATTERNS}]")
+        _check_patterns(self.n_patterns, MOST_PATTERNS)
 
     @property
     def starts(self):

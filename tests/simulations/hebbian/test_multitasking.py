@@ -205,7 +205,10 @@ def test_overlaps_of_exact_examples_are_those_of_the_exact_law():
     "wrong, sentence",
     [
         ({"temperature": -0.1}, r"temperature = -0.1 is outside \[0, inf\)"),
-        ({"dilution": 1.5}, r"dilution = 1.5 is outside \[0, 1\]"),
+        ({"dilution": 1.0}, r"dilution = 1 is outside \[0, 0.999999\]"),
+        ({"dilution": -0.1}, r"dilution = -0.1 is outside \[0, 0.999999\]"),
+        ({"quality": 1.1}, r"quality = 1.1 is outside \[1e-06, 1\]"),
+        ({"examples": 0}, r"examples = 0 is outside \[1, inf\)"),
         ({"n_spins": 1}, r"n_spins = 1 is outside \[2, inf\)"),
         ({"n_patterns": 0}, r"n_patterns = 0 is outside \[1, inf\)"),
         ({"law": "cauchy"}, "law = 'cauchy' is not one of"),

@@ -414,7 +414,8 @@ def test_the_retrieval_state_of_triples_is_the_ground_state_up_to_its_spinodal()
 @pytest.mark.parametrize(
     "wrong, said",
     [
-        ({"interaction_order": 1}, "interaction_order = 1 is below 2"),
+        ({"interaction_order": 1}, r"interaction_order = 1 is outside \[2, inf\)"),
+        ({"interaction_order": 2.5}, "interaction_order = 2.5 is not a whole number"),
         ({"protocol": "self-taught"}, "protocol = 'self-taught' is not one of"),
         ({"law": "poisson"}, "law = 'poisson' is not one of"),
         ({"interaction_order": 2, "indices": "all"}, "by a constant at P = 2"),

@@ -404,6 +404,7 @@ def test_data_that_the_law_does_not_describe_are_refused(theory, given, sentence
     "build, sentence",
     [
         (lambda: Multitasking(0), r"n_patterns = 0 is outside \[1, 10\]"),
+        (lambda: Multitasking(2.5), "n_patterns = 2.5 is not a whole number"),  # type: ignore
         (lambda: Multitasking(11), r"n_patterns = 11 is outside \[1, 10\]"),
         (lambda: Multitasking(4, "binomial"), r"n_patterns = 4 is outside \[1, 3\]"),
         (lambda: Multitasking(2, "cauchy"), "law = 'cauchy' is not one of"),  # type: ignore
