@@ -72,16 +72,11 @@ def draw(
     ValueError
         If neither fits.
     """
-    width = classes * examples if protocol == "unsupervised" else classes
-    signs = protocol == "unsupervised" or examples == 1
-    entry = 1 if signs or examples <= 127 else 2
+    width, signs, entry = form_of_rows(classes, examples, protocol)
     packed = signs and n_spins * width > most_bytes
-    size = n_spins * width // 8 if packed else n_spins * width * entry
-    if size > LARGEST:
-        raise ValueError(
-            f"{width} rows of {n_spins} numbers take {size / 1e9:.1f} GB, above the limit of "
-            f"{LARGEST / 1e9:.1f} GB; take fewer spins or a smaller load"
-        )
+    same = packed and quality == 1 and examples == 1  # rows and archetypes
+    own = 0 if same else n_spins * classes // 8
+    check_size(own + (n_spins * width // 8 if packed else n_spins * width * entry), n_spins, width)
     archetypes = rng.integers(0, 256, (n_spins, -(-classes // 8)), dtype=np.uint8)
     if quality == 1 and examples == 1:
         rows = archetypes if packed else unpacked(archetypes, classes)
@@ -101,6 +96,22 @@ def draw(
             row[0] = retrieved[:, i].sum(dtype=int)
         rows[i] = np.packbits(row > 0, bitorder="little") if packed else row
     return Disorder(archetypes, classes, rows, width, retrieved)
+
+
+def form_of_rows(classes: int, examples: int, protocol: Protocol) -> tuple[int, bool, int]:
+    """How many rows there are, whether all entries are +-1, and bytes of an entry."""
+    width = classes * examples if protocol == "unsupervised" else classes
+    signs = protocol == "unsupervised" or examples == 1
+    return width, signs, 1 if signs or examples <= 127 else 2
+
+
+def check_size(size: int, n_spins: int, width: int) -> None:
+    """Raise ValueError for rows and archetypes that take too many bytes."""
+    if size > LARGEST:
+        raise ValueError(
+            f"{width} rows of {n_spins} numbers and their archetypes take {size / 1e9:.1f} GB, "
+            f"above the limit of {LARGEST / 1e9:.1f} GB; take fewer spins or a smaller load"
+        )
 
 
 def _noisy(rng, archetype, quality, examples) -> np.ndarray:

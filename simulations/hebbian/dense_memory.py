@@ -39,7 +39,7 @@ from thermolimit.leaves import Interval, Label
 from thermolimit.simulations.engines import Engines
 from thermolimit.simulations.glauber import flip_probability
 
-from .dense_data import Disorder, Protocol, draw
+from .dense_data import Disorder, Protocol, check_size, draw, form_of_rows
 from .dense_kernels import (
     Run,
     bit_overlaps,
@@ -119,6 +119,11 @@ class Case:
     def __post_init__(self) -> None:
         if self.interaction_order < 2:
             raise ValueError(f"interaction_order = {self.interaction_order} is below 2")
+        if self.n_spins < self.interaction_order:
+            raise ValueError(
+                f"n_spins = {self.n_spins} is below interaction_order = {self.interaction_order}: "
+                "so many spins must interact"
+            )
         for name, words in (
             ("protocol", Protocol),
             ("indices", Indices),
@@ -425,12 +430,15 @@ def simulate_jax(
 ) -> Observables:
     """The same by JAX, to be batched over points and replicas; see ``simulate_numba``.
 
-    All rows are kept as whole numbers of 8 or 16 bits, never as bits. ``tap`` is NaN at T = 0.
+    All rows are kept as whole numbers of 8 or 16 bits, never as bits, so that they are refused
+    sooner. ``tap`` is NaN at T = 0.
     """
     case = Case(
         n_spins, pattern_load, interaction_order, protocol, indices, examples, dynamics, start
     )
     case.warn()
+    width, _, entry = form_of_rows(case.classes, examples, protocol)
+    check_size(n_spins * (case.classes + width * entry), n_spins, width)
     temperature = jnp.asarray(temperature)
     quality = jnp.asarray(quality, temperature.dtype)
     draw, *run = jax.random.split(key, 3)
