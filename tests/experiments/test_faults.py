@@ -7,23 +7,21 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import pytest
 import xarray as xr
 from jax import Array
+from noisy import BLOCK, GRID, HEAT, One, Profile, called, profile, run, strange
 
 from thermolimit.experiments import (
     Store,
     SweepWarning,
-    catalogue,
     chunks,
     compare,
     inspection,
@@ -38,61 +36,9 @@ main = importlib.import_module("thermolimit.__main__").main
 AGREES, POINTS_FAILED = 0, 3
 
 
-class One(NamedTuple):
-    value: Annotated[Array | float, (-np.inf, np.inf)]
-
-
-class Profile(NamedTuple):
-    value: float
-    profile: Annotated[np.ndarray, "layer"]
-
-
-called: list[float] = []
-strange: dict[float, Callable[[], Any]] = {}  # temperature -> what happens there instead
-
-
-def noisy(rng: np.random.Generator, temperature: float) -> One:
-    called.append(temperature)
-    return strange[temperature]() if temperature in strange else One(rng.normal(temperature))
-
-
-def profile(rng: np.random.Generator, temperature: float) -> Profile:
-    return strange.get(temperature, lambda: Profile(temperature, np.ones(3)))()
-
-
-HEAT = [0.5, 1.0, 1.5, 2.0, 2.5]
-GRID: dict[str, Any] = {"seed": 3, "replicas": 3, "temperature": HEAT}
-BLOCK = 6  # two temperatures; the last block has one
-run = partial(sweep, noisy, **GRID)
-
-
-@pytest.fixture(autouse=True)
-def nothing_strange() -> Iterator[None]:
-    called.clear()
-    yield
-    strange.clear()
-
-
 @pytest.fixture
 def path(tmp_path) -> Path:
     return tmp_path / "noisy.zarr"
-
-
-@dataclass(frozen=True)
-class Grid:
-    seed: int = 3
-
-
-@pytest.fixture
-def coin(monkeypatch, tmp_path) -> Path:
-    """The only sweep of a study that is there for the test."""
-    study = ModuleType("thermolimit.experiments.toys.noise", "Noise.")
-    study.__dict__.update(
-        PROFILES={"quick": Grid()}, measure=lambda grid, store=None: run(store=store)
-    )
-    monkeypatch.setattr(catalogue, "load", lambda name: study)
-    monkeypatch.chdir(tmp_path)
-    return Path("results/toys/noise/quick.sweeps.zarr/simulation")
 
 
 def fail() -> None:
