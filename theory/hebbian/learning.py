@@ -44,13 +44,20 @@ Accuracy = Annotated[Number, (0.0, 1.0), Label("overlap that is asked for, $m^*$
 SpinsAtOnce = Annotated[int, Interval(3, inf, closed=True), Label("interaction order, $P$")]
 Protocol = Literal["supervised", "unsupervised"]
 
-WEAKEST = 1e-8  # t, where the state has no overlap left to rounding
+WEAKEST, STRONGEST = 1e-8, 100.0  # t; m is 0 and 1 there to rounding
 
 
 class Spinodal(NamedTuple):
     """Where the retrieval state ends."""
 
     capacity: Capacity
+    overlap: Overlap
+    class_overlap: ClassOverlap
+
+
+class Retrieval(NamedTuple):
+    """The retrieval state."""
+
     overlap: Overlap
     class_overlap: ClassOverlap
 
@@ -93,12 +100,41 @@ def spinodal_load(
     rho -> infinity, where the state is that of the empirical mean sign(x) and m -> 0.
     """
     P, rho = interaction_order, dataset_entropy(quality, examples)
+    t = _weakest(rho, P)
+    weight = _weight(quality, examples, P, protocol)
+    return Spinodal(_load(t, rho, P) / weight, *_overlaps(t, rho))
 
-    longest = 1 / jnp.sqrt(2 * rho + 1 / P**2)  # without noise in the data t < P there
-    t = monotone_root(partial(_slope, P=P), WEAKEST, longest, rho)
-    (weight,) = Model(P, protocol, "gauss").noise_powers(quality, examples).values()
-    m, n = _overlaps(t, rho)
-    return Spinodal(_load(t, rho, P) / weight, m, n)
+
+@partial(jax.jit, static_argnames=("interaction_order", "protocol"))
+def retrieval(
+    pattern_load: PatternLoad,
+    quality: Quality,
+    examples: Examples,
+    *,
+    interaction_order: SpinsAtOnce = 3,
+    protocol: Protocol = "supervised",
+) -> Retrieval:
+    """Overlaps with archetype and class mean at T = 0, however noisy the examples are.
+
+    Parameters
+    ----------
+    pattern_load, quality, examples : float
+        alpha, r and M.
+    interaction_order : int
+        P >= 3.
+    protocol : {"supervised", "unsupervised"}
+        Whether the network knows which examples belong together.
+
+    Returns
+    -------
+    Retrieval
+        m and n; NaN beyond ``spinodal_load``.
+    """
+    P, rho = interaction_order, dataset_entropy(quality, examples)
+    noise = pattern_load * _weight(quality, examples, P, protocol)
+    least, most = _weakest(rho, P), jnp.minimum(1 / jnp.sqrt(2 * rho), STRONGEST)
+    t = monotone_root(lambda t, rho, noise: _load(t, rho, P) - noise, least, most, rho, noise)
+    return Retrieval(*_overlaps(jnp.where(noise <= _load(least, rho, P), t, jnp.nan), rho))
 
 
 def unsupervised_examples(
@@ -172,6 +208,18 @@ def supervised_examples(
     reached = (excess(0.0, pattern_load) > 0) & (_slope(t, rho, P) < 0)
     rho = jnp.where(reached, rho, jnp.nan)
     return Needed((1 - quality**2) / (quality**2 * rho))
+
+
+def _weight(quality, examples, P, protocol) -> Array:
+    """w."""
+    (weight,) = Model(P, protocol, "gauss").noise_powers(quality, examples).values()
+    return jnp.asarray(weight)
+
+
+def _weakest(rho, P) -> Array:
+    """t at the largest load."""
+    most = jnp.minimum(1 / jnp.sqrt(2 * rho), P)  # without noise in the data t < P there
+    return monotone_root(partial(_slope, P=P), WEAKEST, most, rho)
 
 
 def _overlaps(t, rho) -> tuple[Array, Array]:

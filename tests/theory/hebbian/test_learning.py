@@ -17,6 +17,7 @@ from thermolimit.theory.hebbian.dense_memory import (
     dataset_entropy,
 )
 from thermolimit.theory.hebbian.learning import (
+    retrieval,
     spinodal_load,
     supervised_examples,
     unsupervised_examples,
@@ -75,6 +76,26 @@ def test_the_closed_form_is_the_located_end_of_the_retrieval_state(
     located = located_load(theory, alpha / 2, (alpha / 4, 2 * alpha), **data)
     assert located["pattern_load"].item() == pytest.approx(alpha, rel=1e-10)
     assert located["class_overlap"].item() == pytest.approx(found["class_overlap"].item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("protocol", ["supervised", "unsupervised"])
+def test_the_closed_form_is_the_state_that_the_solvers_find(protocol):
+    at = {"pattern_load": [0.0, 0.05, 0.1], "quality": 0.6, "examples": [20.0, 400.0]}
+    found = solvers.evaluate(retrieval, protocol=protocol, **at)
+    theory = ZeroTemperature(Model(3, protocol, "gauss"))
+    states = solvers.saddle_points(theory, start="retrieval", **at)
+    for name in ("overlap", "class_overlap"):
+        np.testing.assert_allclose(found[name], states[name], atol=1e-9)
+
+
+def test_the_retrieval_state_ends_at_the_largest_load():
+    end = solvers.evaluate(spinodal_load, quality=0.3, examples=8.0)
+    alpha = end["capacity"].item()
+    found = solvers.evaluate(
+        retrieval, pattern_load=[alpha * (1 - 1e-10), alpha * (1 + 1e-10)], quality=0.3, examples=8
+    )["overlap"].values
+    assert found[0] == pytest.approx(end["overlap"].item(), abs=1e-4)  # as the root of 1e-10
+    assert np.isnan(found[1])
 
 
 @pytest.mark.parametrize("order", [3, 4, 7])
