@@ -8,6 +8,7 @@ arXiv:2203.15556, call envelope and isoflop their approaches 1 and 2.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -216,8 +217,10 @@ def bootstrap(
     again = measure(xr.dot(weights.assign_coords(dimension=sizes), loss, dim="replica"))
     values = measure(loss.mean("replica"))
     for end, quantile in (("lower", (1 - level) / 2), ("upper", (1 + level) / 2)):
-        found = again.quantile(quantile, "resample").drop_vars("quantile")
-        values = values.merge(found.rename({x: f"{x}_{end}" for x in found}))
+        with warnings.catch_warnings():  # all NaN where there is no curve
+            warnings.simplefilter("ignore", RuntimeWarning)
+            found = again.quantile(quantile, "resample").drop_vars("quantile")
+        values = values.assign(found.rename({x: f"{x}_{end}" for x in found}))
     return values
 
 

@@ -1,0 +1,125 @@
+"""The compute-optimal frontier of random features: SGD against the deterministic equivalent.
+
+E. Paquette et al., arXiv:2405.15074. Curves of several dimensions at the line between phases II and
+III; their least loss at given compute, by parabolas through isoflop slices. Exponents of the
+simulation are compared with those of the theory at the same dimensions and compute, not with the
+limit. Losses are averaged over W before the minimum is taken. The theory is the limit of large d:
+at finite d the average of the loss is larger, by some 3.5 / d of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from thermolimit import solvers
+from thermolimit.experiments import Store, Tolerance, sweep
+from thermolimit.experiments.compute_optimal import at_flops, bootstrap, exponents, isoflop
+from thermolimit.simulations.recording import log_steps
+from thermolimit.simulations.scaling import random_features as network
+from thermolimit.theory.scaling import frontier, phases, random_features
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is computed."""
+
+    alpha: float = 0.7
+    beta: float = 0.7
+    dimension: tuple[int, ...] = (32, 45, 64, 90, 128, 181, 256, 362)
+    ratio: int = 4  # of the dimension of the data to that of the model
+    multiple: float = 0.5  # step size in units of 1 / sum_j j^(-2 alpha)
+    last_step: int = 3000
+    flops: tuple[float, float] = (3e3, 4e4)  # of the isoflop slices
+    slices: int = 9
+    replicas: int = 128
+    seed: int = 1
+    largest_dimension: float = 2e4  # of the theory
+    resolution: int = 30  # dimensions of the theory
+
+
+PROFILES = {
+    "quick": Grid(),
+    "full": Grid(
+        dimension=(64, 90, 128, 181, 256, 362, 512, 724, 1024),
+        last_step=20000,
+        flops=(1e4, 4e5),
+        slices=13,
+        replicas=512,
+        largest_dimension=2e5,
+        resolution=50,
+    ),
+}
+# 3.5 / d of a loss that is below 0.1 from the tenth step on
+TOLERANCE = Tolerance(standard_errors=4, bias={"loss": 0.35}, size="dimension")
+
+
+def steps(grid: Grid) -> np.ndarray:
+    """Where curves are recorded."""
+    recorded = log_steps(grid.last_step, 20)
+    return recorded[recorded >= 10]
+
+
+def over_dimension(grid: Grid) -> dict[str, xr.DataArray]:
+    """Step size and dimension of the data at every dimension."""
+    d = np.array(grid.dimension)
+    traces = [np.sum(np.arange(1.0, v + 1) ** (-2 * grid.alpha)) for v in grid.ratio * d]
+    columns = {"step_size": grid.multiple / np.array(traces), "features": grid.ratio * d}
+    return {name: xr.DataArray(x, {"dimension": d}, ["dimension"]) for name, x in columns.items()}
+
+
+def predict(grid: Grid) -> xr.Dataset:
+    """Loss of the simulated dimensions at the recorded steps."""
+    chosen = over_dimension(grid)
+    return solvers.evaluate(
+        random_features.loss, alpha=grid.alpha, beta=grid.beta, dimension=grid.dimension,
+        step_size=chosen["step_size"], n_features=chosen["features"], step=steps(grid),
+    )  # fmt: skip
+
+
+def slices(grid: Grid) -> np.ndarray:
+    """Compute of the isoflop slices."""
+    return np.geomspace(*grid.flops, grid.slices)
+
+
+def on_slices(loss: xr.DataArray) -> xr.Dataset:
+    """Everything that is measured on curves at common compute."""
+    front = isoflop(loss, points=5)
+    return front.assign(exponents(front)).assign(loss_at_flops=loss)
+
+
+def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
+    """One-pass SGD, every replica with its own W; the frontier with intervals of 95 percent."""
+    chosen = over_dimension(grid)
+    data = sweep(
+        network.simulate, store=store, seed=grid.seed, replicas=grid.replicas, alpha=grid.alpha,
+        beta=grid.beta, dimension=grid.dimension, step_size=chosen["step_size"],
+        n_features=chosen["features"], step=steps(grid),
+    )  # fmt: skip
+    curves = data["loss"].where(data["status"] == solvers.Status.OK)
+    # the mean over W comes before the interpolation in time, whose logarithm is not linear
+    return data.assign(bootstrap(curves, lambda loss: on_slices(at_flops(loss, slices(grid)))))
+
+
+def lines(grid: Grid) -> dict[str, xr.Dataset]:
+    """The theory: many dimensions, the frontier, the measures on the simulated dimensions."""
+    smallest = min(grid.dimension)
+    sizes = np.geomspace(smallest, grid.largest_dimension, grid.resolution)
+    far = np.geomspace(grid.flops[0] / 3, grid.largest_dimension**2 / 10, grid.resolution)
+    point = {"alpha": grid.alpha, "beta": grid.beta, "reduced_step_size": grid.multiple}
+    point["ratio"] = float(grid.ratio)
+    same = solvers.evaluate(
+        frontier.at_flops, dimension=grid.dimension, flops=slices(grid), **point
+    )
+    fine = solvers.evaluate(frontier.at_flops, dimension=sizes, flops=slices(grid), **point)
+    wide = solvers.evaluate(frontier.at_flops, dimension=sizes, flops=far, **point)
+    wide = wide.where(wide["step"] >= frontier.EARLIEST).drop_vars("status")
+    return {
+        "same": on_slices(same["loss"]),
+        "slices": fine[["loss"]],
+        "curves": wide[["loss"]],
+        "frontier": isoflop(wide["loss"]),
+        "limit": solvers.evaluate(phases.exponents, alpha=grid.alpha, beta=grid.beta),
+    }
