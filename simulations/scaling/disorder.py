@@ -40,9 +40,9 @@ class Modes(NamedTuple):
     (lam_i, u_i) are eigenpairs of W^T D W, and theta* is the minimum of the loss.
     """
 
-    eigenvalues: Array  # (d,), lam, decreasing
-    start: Array  # (d,), f at theta = 0
-    noise: Array  # (), square root of the loss at theta*
+    eigenvalues: Any  # (d,), lam, decreasing
+    start: Any  # (d,), f at theta = 0
+    noise: Any  # (), square root of the loss at theta*
 
 
 class Weighted(NamedTuple):
@@ -54,7 +54,7 @@ class Weighted(NamedTuple):
 
 def shared_disorder(draw: int, *, dimension: int, n_features: int) -> np.ndarray:
     """The W, shape (v, d), of all runs with this ``draw``, which is at least 1."""
-    return _features((0, draw), dimension, n_features)
+    return _features(np.random.default_rng((0, draw)), dimension, n_features)
 
 
 def modes(key: Array, alpha: Number, beta: Number, draw: Array | int, d: int, v: int) -> Modes:
@@ -100,19 +100,29 @@ def _halves(x: Any) -> list[Any]:
     return [upper, (x - upper.astype(x.dtype)).astype(np.float32)]
 
 
-def _features(words: tuple[int, ...], d: int, v: int) -> np.ndarray:
-    return np.random.default_rng(words).standard_normal((v, d)) / np.sqrt(d)
+def weighted_features(
+    rng: np.random.Generator, alpha: float, beta: float, d: int, v: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """D^(1/2) W for a W from this generator, and D^(1/2) b."""
+    j = np.arange(1.0, v + 1)
+    return j[:, None] ** -alpha * _features(rng, d, v), j ** (-alpha - beta)
+
+
+def diagonalised(features: np.ndarray, target: np.ndarray) -> Modes:
+    """With the target as the last column, the corner of R is what the features cannot reach."""
+    R: Any = np.linalg.qr(np.column_stack([features, target]), mode="r")
+    U, singular, _ = np.linalg.svd(R[:-1, :-1])
+    return Modes(singular**2, -R[:-1, -1] @ U, abs(R[-1, -1]))
+
+
+def _features(rng: np.random.Generator, d: int, v: int) -> np.ndarray:
+    return rng.standard_normal((v, d)) / np.sqrt(d)
 
 
 def _weighted(words: tuple[int, ...], alpha: float, beta: float, d: int, v: int) -> Any:
-    j = np.arange(1.0, v + 1)
-    return j[:, None] ** -alpha * _features(words, d, v), j ** (-alpha - beta)
+    return weighted_features(np.random.default_rng(words), alpha, beta, d, v)
 
 
 @lru_cache(maxsize=1)  # replicas that share a W follow one another
 def _modes(words: tuple[int, ...], alpha: float, beta: float, d: int, v: int) -> Any:
-    """With the target as the last column, the corner of R is what the features cannot reach."""
-    augmented = np.column_stack(_weighted(words, alpha, beta, d, v))
-    R: np.ndarray = np.linalg.qr(augmented, mode="r")  # type: ignore[assignment]
-    U, singular, _ = np.linalg.svd(R[:-1, :-1])
-    return singular**2, -R[:-1, -1] @ U, abs(R[-1, -1])
+    return diagonalised(*_weighted(words, alpha, beta, d, v))
