@@ -17,8 +17,10 @@ a parabola: z and z' = 2 / (gamma (B+1)) - z have the same q. The z-transforms a
     \frac{S(z') - S(z)}{1 - \tilde K} dz
 
 along the upper half of a contour in the plane of z that leaves the positive axis left of the
-spectrum and ends where Re z = 1 / (gamma (B+1)), the fold of q. Noise of variance s^2 in the labels
-is power of the target on an eigenvalue 0: S gains -s^2 / z, and P counts it.
+spectrum and ends where Re z = 1 / (gamma (B+1)), the fold of q. F and K are mixtures of real powers
+q^r, so that spectrum, mirrored spectrum and zeros of 1 - K~ all lie on the real axis inside. Noise
+of variance s^2 in the labels is power of the target on an eigenvalue 0: S gains -s^2 / z, and P
+counts it.
 
 ``loss_curve(spectrum, dimension, step_size, batch, steps)`` is the plain call: NumPy in and out,
 any real steps >= 0. ``loss_and_residual`` also says how well P(0) is met, ``forcing_and_kernel``
@@ -41,13 +43,17 @@ Complexes = NDArray[np.complex128]
 
 
 class Contour(NamedTuple):
-    """The path: an arc |z| = start / tau, then a ray on panels that are equal in log |z|."""
+    """The path: an arc around 0, a ray, and a line towards the real axis below which q > 0."""
 
-    start: float = 0.01
-    """Radius of the arc in units of (1 - ||K||) / tau."""
-    angle: float | None = None
-    """Of the ray; pi/4 for batch 1, else pi/6, so that |q| <= 1."""
-    panels_per_decade: float = 2.0
+    start: float = 0.1
+    """Radius of the arc in units of (1 - ||K||) times the least eigenvalue or mirror of one.
+
+    The slowest decay of P, a zero of 1 - K~, lies between 0 and that point and must stay outside.
+    """
+    angle: float = np.pi / 4
+    """Of the ray; up to pi/4, where |q| <= 1 on all of the path."""
+    width: float = 1.8
+    """Of a panel in log |z|, in units of the angle, which is the distance to the spectrum."""
     nodes: int = 20
     """Of the Gauss-Legendre rule of a panel; the arc has twice as many."""
 
@@ -181,10 +187,12 @@ def transforms(
 ) -> Transforms:
     """z-transforms of forcing and kernel on the nodes of a contour."""
     fold = 1 / (step_size * (batch + 1))
-    z, dz = _path(fold, batch, (1 - norm) / resolvent.tau(spectrum, dimension), contour)
+    mirrored = 2 * fold - resolvent.right_edge(spectrum, dimension)
+    slowest = (1 - norm) * min(resolvent.left_edge(spectrum, dimension), mirrored)
+    z, dz = _path(fold, batch, slowest, contour)
     mirror = 2 * fold - z
-    w, m, _ = resolvent.solve(spectrum, dimension, np.concatenate([z, mirror]))
     both = np.concatenate([z, mirror])
+    w, m, _ = resolvent.solve(spectrum, dimension, both)
     ratio = 1 / (spectrum.eigenvalues - w[:, None])
     signal = (ratio @ spectrum.powers) / m - label_noise / both
     filling = both * (ratio @ (spectrum.weights * spectrum.eigenvalues))  # z (1 - m) d
@@ -197,19 +205,30 @@ def transforms(
     )
 
 
-def _path(fold: float, batch: int, scale: float, contour: Contour) -> tuple[Complexes, Complexes]:
+def _path(fold: float, batch: int, slowest: float, contour: Contour) -> tuple[Complexes, Complexes]:
     """Nodes z and weights dz from the positive axis to Re z = fold."""
-    angle = contour.angle or (np.pi / 4 if batch == 1 else np.pi / 6)
-    start, end = np.log(contour.start * scale), np.log(fold / np.cos(angle))
-    panels = int(np.ceil(contour.panels_per_decade * (end - start) / np.log(10)))
-    x, weights = np.polynomial.legendre.leggauss(contour.nodes)
-    width = (end - start) / panels
-    left = start + width * np.arange(panels)
-    log_z = (left[:, None] + width * (x + 1) / 2).ravel() + 1j * angle
-    ray = np.exp(log_z)
-    x_arc, weights_arc = np.polynomial.legendre.leggauss(2 * contour.nodes)
-    arc = np.exp(start + 1j * angle * (x_arc + 1) / 2)
-    dz_arc = 1j * angle / 2 * weights_arc * arc
-    return np.concatenate([arc, ray]), np.concatenate(
-        [dz_arc, np.tile(weights, panels) * width / 2 * ray]
+    radius, corner = contour.start * slowest, fold / 2 * (1 + 1j * np.tan(contour.angle))
+    # q = 3 / (4 (B + 1)) at the end: q^r is the analytic one for all real r if q > 0 there
+    end = fold * (1 + 0.5j / np.sqrt(batch))
+    x, dx = _rule(0.0, contour.angle, np.inf, 2 * contour.nodes)
+    arc: Complexes = np.exp(np.log(radius) + 1j * x)
+    x, dx_ray = _rule(
+        np.log(radius), np.log(abs(corner)), contour.width * contour.angle, contour.nodes
     )
+    ray: Complexes = np.exp(x + 1j * contour.angle)
+    # panels of the line shrink with the height above the spectrum
+    length, height = abs(end - corner), end.imag
+    x, dx_line = _rule(np.log(length + height), np.log(height), contour.width / 3, contour.nodes)
+    towards = (corner - end) / length
+    line: Complexes = end + towards * (np.exp(x) - height)
+    z = np.concatenate([arc, ray, line])
+    return z, np.concatenate([1j * dx * arc, dx_ray * ray, dx_line * towards * np.exp(x)])
+
+
+def _rule(start: float, end: float, width: float, nodes: int) -> tuple[Floats, Floats]:
+    """Gauss-Legendre rules on panels of at most this width."""
+    panels = max(1, int(np.ceil(abs(end - start) / width)))
+    x, weights = np.polynomial.legendre.leggauss(nodes)
+    step = (end - start) / panels
+    left = start + step * np.arange(panels)
+    return (left[:, None] + step * (x + 1) / 2).ravel(), np.tile(weights, panels) * step / 2

@@ -105,7 +105,7 @@ def pieces(
 
 def _moment(a: float, s: Floats) -> Floats:
     """int_0^1 u^(a-1) e^(-s u) du, a > 0."""
-    at = np.maximum(s, 1e-300)  # the integral is 1 / a to rounding, and 0 / 0 at s = 0
+    at = np.where(s > 0, s, 1.0)  # else 0 / 0
     return np.where(s > 0, gamma(a) * gammainc(a, at) * at**-a, 1 / a)
 
 

@@ -31,9 +31,9 @@ from .spectra import Spectrum
 
 Numbers = NDArray[Any]  # real or complex
 
-TURNS = 24  # steps of arg z from the negative axis to where z is wanted
+TURNS = 12  # steps of arg z from the negative axis to where z is wanted
 POLISH = 8  # Newton steps at most after that
-EPS = float(np.finfo(float).eps)
+CLOSE = 1e-9  # relative; the Newton step after one so short is below rounding
 RESIDUAL = 1e-12  # of a solved point, relative to the terms of the equation
 
 
@@ -58,7 +58,9 @@ def m(spectrum: Spectrum, dimension: float, z: ArrayLike) -> Numbers:
     dimension : int
         d, number of random features, less than the number of features.
     z : complex or real array
-        Not 0; if real, negative or right of the spectrum. Real z give real m.
+        Not 0; if real, negative or right of the spectrum. Real z give real m. Near the real axis
+        m resolves single features, which only a spectrum with a node for each (``spectra.given``)
+        has: with ``spectra.power_law`` keep |arg z| above pi/6, or z outside of the spectrum.
 
     Raises
     ------
@@ -99,10 +101,17 @@ def irreducible_loss(spectrum: Spectrum, dimension: float) -> float:
     return float(spectrum.powers @ (1 / (1 + spectrum.eigenvalues * tau(spectrum, dimension))))
 
 
-def right_edge(spectrum: Spectrum, dimension: float) -> float:
-    """Right end of the spectrum of D^(1/2) W W^T D^(1/2): the least z(w) for w > lam_max."""
+def left_edge(spectrum: Spectrum, dimension: float) -> float:
+    """Smallest eigenvalue of W^T D W: the largest z(w) for w < 0."""
     check_dimension(spectrum, dimension)
-    return float(z_of(spectrum, dimension, _edge(spectrum, dimension))[0][0])
+    w = _where_sum_is(spectrum, dimension, 2, np.zeros(1))
+    return float(z_of(spectrum, dimension, w)[0][0])
+
+
+def right_edge(spectrum: Spectrum, dimension: float) -> float:
+    """Largest eigenvalue of W^T D W: the least z(w) for w > lam_max."""
+    check_dimension(spectrum, dimension)
+    return float(z_of(spectrum, dimension, _right(spectrum, dimension, 2))[0][0])
 
 
 def kernel_norm(spectrum: Spectrum, dimension: float, step_size: float, batch: int = 1) -> float:
@@ -121,7 +130,7 @@ def largest_step_size(spectrum: Spectrum, dimension: float, batch: int = 1) -> f
     """The step size at which ||K|| = 1, or at which the largest eigenvalue makes SGD unstable."""
     check_dimension(spectrum, dimension)
     # ||K|| = sum_j lam_j / (w - lam_j) / (B + 1) is known as a function of w
-    w = np.maximum(_decreasing(spectrum, batch + 1, 1), _edge(spectrum, dimension))
+    w = np.maximum(_right(spectrum, batch + 1, 1), _right(spectrum, dimension, 2))
     return float(2 / ((batch + 1) * z_of(spectrum, dimension, w)[0][0]))
 
 
@@ -169,21 +178,21 @@ def _excess(
     return value - z, slope
 
 
-def _edge(spectrum: Spectrum, dimension: float) -> Numbers:
-    """w at the right edge, where dz / dw = 0."""
-    return _decreasing(spectrum, dimension, 2)
-
-
-def _decreasing(spectrum: Spectrum, level: float, power: int) -> Numbers:
+def _right(spectrum: Spectrum, level: float, power: int) -> Numbers:
     """w > lam_max with sum_j (lam_j / (w - lam_j))^power = level."""
-    top, weight = spectrum.eigenvalues[0], spectrum.weights[0]
+    first = (spectrum.weights[0] / level) ** (1 / power)  # lam_1 alone reaches the level there
+    return _where_sum_is(spectrum, level, power, spectrum.eigenvalues[:1] * (1 + first))
+
+
+def _where_sum_is(spectrum: Spectrum, level: float, power: int, start: Numbers) -> Numbers:
+    """w with sum_j (lam_j / (w - lam_j))^power = level, from where the sum is larger."""
 
     def excess(w: Numbers) -> tuple[Numbers, Numbers]:
-        slope = spectrum.weights / (spectrum.eigenvalues - w[:, None])
-        ratio = (spectrum.eigenvalues / (w[:, None] - spectrum.eigenvalues)) ** power
-        return ratio @ spectrum.weights - level, power * np.sum(ratio * slope, axis=1)
+        distance = w[:, None] - spectrum.eigenvalues
+        terms = (spectrum.eigenvalues / distance) ** power * spectrum.weights
+        return terms.sum(axis=1) - level, -power * (terms / distance).sum(axis=1)
 
-    return _monotone(excess, np.array([top * (1 + (weight / level) ** (1 / power))]))
+    return _monotone(excess, start)
 
 
 def _sum(spectrum: Spectrum, w: Numbers, power: int) -> Numbers:
@@ -199,7 +208,7 @@ def _monotone(excess: Callable[[Numbers], tuple[Numbers, Numbers]], start: Numbe
         value, slope = excess(x)
         step = value / slope
         x = x - step
-        if (np.abs(step) <= 4 * EPS * np.abs(x)).all():
+        if (np.abs(step) <= CLOSE * np.abs(x)).all():
             break
     return x
 
@@ -216,6 +225,6 @@ def _turned(spectrum: Spectrum, dimension: float, z: Numbers) -> Numbers:
         value, slope = z_of(spectrum, dimension, w)
         step = (value - z) / slope
         w = w - step
-        if (np.abs(step) <= 4 * EPS * np.abs(w)).all():
+        if (np.abs(step) <= CLOSE * np.abs(w)).all():
             break
     return w

@@ -17,7 +17,7 @@ from scipy.linalg import eigh_tridiagonal
 Floats = NDArray[np.float64]
 
 EXACT = 32  # features below this one are nodes of their own
-NODES = 24  # of the rule of a block; sums are then exact to rounding
+NODES = 24  # of the rule of a block: power sums and losses are then exact to rounding
 
 
 class Spectrum(NamedTuple):
