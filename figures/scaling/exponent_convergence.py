@@ -46,7 +46,7 @@ def _distances(axes: Axes, data: xr.Dataset) -> None:
         distance = abs(one["loss_exponent"] - one["loss_exponent_limit"])
         axes.plot(one["flops"], distance, color=f"C{index}", label=_label(one))
     axes.set(
-        xscale="log", yscale="log", ylim=(1e-4, 0.2), xlabel="compute, $f = d B r$",
+        xscale="log", yscale="log", ylim=(1e-5, 0.2), xlabel="compute, $f = d B r$",
         ylabel=r"$|\eta(f) - \eta|$", title="Distance from the limit",
     )  # fmt: skip
     axes.legend(ncols=2, loc="lower left")

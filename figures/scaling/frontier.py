@@ -67,7 +67,7 @@ def _isoflop(axes: Axes, tree: xr.DataTree) -> None:
         title="Isoflop slices: theory (lines), SGD (points)",
     )  # fmt: skip
     axes.set_xticks(d[::2], [str(size) for size in d[::2]])
-    axes.minorticks_off()
+    axes.set_xticks([], minor=True)
     low, high = (
         float(end) for end in (front["loss_at_flops"].min(), simulated["loss_at_flops"].max())
     )
@@ -89,8 +89,9 @@ def _best(axes: Axes, tree: xr.DataTree) -> None:
     axes.plot(same["flops"], same["optimal_dimension"], "x", color="C1", label="theory, same $d$")
     axes.errorbar(d["flops"], d, np.array(bars), fmt="o", color="C0", label="SGD, same $d$")
     axes.set(
-        xscale="log", yscale="log", xlabel="compute, $f = d B r$", ylabel="best dimension, $d^*$",
-        title="Best dimension at given compute",
+        xscale="log", yscale="log", xlim=(d["flops"][0] / 2, 30 * d["flops"][-1]),
+        ylim=(float(d.min()) / 3, 8 * float(d.max())), xlabel="compute, $f = d B r$",
+        ylabel="best dimension, $d^*$", title="Best dimension at given compute",
     )  # fmt: skip
     axes.legend(loc="upper left")
     rows = [
