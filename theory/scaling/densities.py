@@ -8,7 +8,7 @@ resolvent of ``resolvent``. Between two points x of its spectrum lie, on average
     \frac1\pi \operatorname{Im} \int \langle D^{1/2} b, R(z) D^{1/2} b \rangle dz
 
 of the power of the target, along any path above the real axis (E. Paquette, C. Paquette, L. Xiao
-and J. Pennington, arXiv:2405.15074). A half circle needs no distance from the axis to be chosen.
+and J. Pennington, arXiv:2405.15074). Half an ellipse needs no distance from the axis.
 An isolated eigenvalue of a finite network is spread differently, and the same only in sum: bounds
 of bins should lie between the j^(-2 alpha), and are given as j = ``rank``.
 """
@@ -25,7 +25,8 @@ from thermolimit.solvers import Label
 from . import resolvent, spectra
 from .random_features import Alpha, Beta, Dimension, Features
 
-NODES = 80  # of the Gauss-Legendre rule on a half circle
+NODES = 80  # of the Gauss-Legendre rule on half an ellipse in the plane of log z
+HIGHEST = 1.0  # of its imaginary part
 
 Ranks = Annotated[
     np.ndarray, "rank", (0.0, inf), Label(r"bounds of the bins, $j$ of $j^{-2 \alpha}$")
@@ -62,10 +63,12 @@ def masses(
     """
     spectrum = spectra.power_law(alpha, beta, n_features)
     x, weights = np.polynomial.legendre.leggauss(NODES)
-    bounds = rank ** (-2 * alpha)
-    turned = (bounds[:-1] - bounds[1:])[:, None] / 2 * np.exp(1j * np.pi * (x + 1) / 2)
-    z = (bounds[:-1] + bounds[1:])[:, None] / 2 + turned
-    dz = -1j / 2 * turned * weights  # from the lower bound to the upper one, over pi
+    cos, sin = np.cos(np.pi * (1 - x) / 2), np.sin(np.pi * (1 - x) / 2)
+    middle = -alpha * np.log(rank[1:] * rank[:-1])
+    half = alpha * np.log(rank[1:] / rank[:-1])[:, None]
+    height = np.minimum(half, HIGHEST)
+    z = np.exp(middle[:, None] + half * cos + 1j * height * sin)
+    dz = z * (half * sin - 1j * height * cos) * weights / 2  # over pi
     w, m, _ = resolvent.solve(spectrum, dimension, z)
     trace = (dimension * (1 - m) - n_features) / z
     target = (1 / (spectrum.eigenvalues - w[..., None])) @ spectrum.powers / m

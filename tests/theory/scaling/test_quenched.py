@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from thermolimit import solvers
-from thermolimit.theory.scaling import quenched
+from thermolimit.theory.scaling import contour, quenched, spectra
 
 EXPLICIT = np.arange(1.0, 11.0) ** -1.4, np.arange(1.0, 11.0) ** -2.6, 0.01
 ROUNDING = 1e-12
@@ -166,3 +166,25 @@ def test_evaluated_over_step_sizes_and_batches():
     xr.testing.assert_allclose(
         data["loss"].sel(step_size=0.1, batch=2), data["loss"][1, 1].copy(data=one), rtol=1e-15
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alpha", [0.7, 1.0])
+def test_mean_over_features_is_the_deterministic_equivalent_up_to_one_over_d(alpha):
+    """The equivalent is below the mean by less than 3.5 / d of it, from the tenth step on."""
+    beta, d, draws = 0.7, 25, 3000
+    j, step = np.arange(1.0, 4 * d + 1), np.array([10.0, 1e3, 1e5, 1e16])
+    gamma = 0.25 / np.sum(j ** (-2 * alpha))
+    equivalent = contour.loss_curve(spectra.power_law(alpha, beta, 4 * d), d, gamma, 1, step)
+    ratio = (
+        np.array(
+            [
+                quenched.loss(*drawn(alpha, beta, d, 4 * d, seed)[-1], gamma, step=step).loss
+                for seed in range(draws)
+            ]
+        )
+        / equivalent
+    )
+    bias, error = ratio.mean(axis=0) - 1, ratio.std(axis=0) / draws**0.5
+    assert (bias > 0).all()
+    assert (bias + 4 * error < 3.5 / d).all()
