@@ -20,7 +20,8 @@ from jax import Array, lax
 
 from thermolimit.leaves import Interval, Label
 
-INFINITE = 0  # n_samples of infinite data
+INFINITE = 0  # samples of infinite data
+MOST_SAMPLES = 2**24  # counts above are not exact in single precision
 AT_ONCE = 2**22  # numbers of embeddings that are kept; more are drawn twice, in blocks of tokens
 
 Alpha = Annotated[Array | float, (1.0, inf), Label(r"decay of the frequencies, $\alpha$")]
@@ -30,7 +31,7 @@ Rho = Annotated[
 Dimension = Annotated[int, Interval(1, inf, closed=True), Label("dimension, $d$")]
 Tokens = Annotated[int, Interval(2, inf, closed=True), Label("tokens, $N$")]
 Classes = Annotated[int, Interval(2, inf, closed=True), Label("classes, $M$")]
-Samples = Annotated[int, Interval(INFINITE, inf, closed=True), Label("samples, $T$")]
+Samples = Annotated[int, Interval(INFINITE, MOST_SAMPLES, closed=True), Label("samples, $T$")]
 Kept = Annotated[int, Interval(0, inf, closed=True), Label("tokens kept, $P$")]
 Scheme = Literal["power", "threshold"]
 Embedding = Literal["sphere", "gaussian"]
@@ -46,18 +47,18 @@ class Observables(NamedTuple):
 @partial(
     jax.jit,
     static_argnames=(
-        "dimension", "n_tokens", "n_classes", "n_samples", "scheme", "kept", "embedding",
+        "dimension", "n_tokens", "n_classes", "scheme", "kept", "embedding",
     ),
 )  # fmt: skip
 def simulate(
     key: Array,
     alpha: Alpha,
     rho: Rho = 1.0,
+    n_samples: Samples = INFINITE,
     *,
     dimension: Dimension,
     n_tokens: Tokens,
     n_classes: Classes,
-    n_samples: Samples = INFINITE,
     scheme: Scheme = "power",
     kept: Kept = 0,
     embedding: Embedding = "sphere",
@@ -72,11 +73,11 @@ def simulate(
         Decay of the frequencies, above 1.
     rho : float
         Of ``scheme="power"``: 1 for frequencies as they are, 0 for equal strengths.
+    n_samples : int
+        T: the memory stores the frequencies among so many samples, at most 2^24; 0 (``INFINITE``)
+        stands for infinite data, p itself.
     dimension, n_tokens, n_classes : int
         d >= 1, and N >= M >= 2.
-    n_samples : int
-        T: the memory stores the frequencies among so many samples; 0 (``INFINITE``) stands for
-        infinite data, p itself. T numbers are held in memory.
     scheme : {"power", "threshold"}
         Strengths q = frequency^rho of the tokens seen; or q = 1 of the ``kept`` most frequent among
         them, of equally frequent ones the lower number first.
@@ -98,8 +99,8 @@ def simulate(
     _check(n_tokens, n_classes, scheme, kept, embedding)
     for_samples, for_embeddings = jax.random.split(key)
     p = _zipf(jnp.asarray(alpha, jnp.result_type(float, alpha)), n_tokens)
-    frequency = p if n_samples == INFINITE else _frequency(for_samples, p, n_samples)
-    q = _strengths(frequency, rho, scheme, kept)
+    counts = _counts(for_samples, p, jnp.asarray(n_samples, p.dtype))
+    q = _strengths(jnp.where(n_samples == INFINITE, p, counts), rho, scheme, kept)
     wrong = _wrong(for_embeddings, q, dimension, n_classes, embedding, AT_ONCE)
     return Observables(p @ wrong.astype(p.dtype))
 
@@ -109,15 +110,17 @@ def _zipf(alpha: Array, n_tokens: int) -> Array:
     return weights / jnp.sum(weights)
 
 
-def _frequency(key: Array, p: Array, n_samples: int) -> Array:
-    """Frequencies of the tokens among independent samples."""
-    # random words against the chances of this token or a rarer one: a cumulative sum from the
-    # frequent end, or uniform floats, would not resolve the tail
-    rarer = jnp.cumsum(p[::-1])[:-1]
-    words = jax.random.bits(key, (n_samples,), jnp.uint32)
-    edges = (rarer * 2.0**32).astype(jnp.uint32)
-    tokens = edges.size - jnp.searchsorted(edges, words, side="right")
-    return jnp.bincount(tokens, length=p.size).astype(p.dtype) / n_samples
+def _counts(key: Array, p: Array, n_samples: Array) -> Array:
+    """How often each token is among independent samples: one after the other, given the former."""
+    # summed from the rare end: in a sum from the other one the tail would be lost
+    this_or_rarer = jnp.cumsum(p[::-1])[::-1]
+
+    def draw(left: Array, token: tuple[Array, Array]) -> tuple[Array, Array]:
+        count = jax.random.binomial(token[0], left, token[1], dtype=p.dtype)
+        return left - count, count
+
+    keys = jax.random.split(key, p.size)
+    return lax.scan(draw, n_samples, (keys, jnp.minimum(p / this_or_rarer, 1)))[1]
 
 
 def _strengths(frequency: Array, rho: Rho, scheme: Scheme, kept: int) -> Array:

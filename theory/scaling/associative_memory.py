@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
-from jax import Array, lax
+from jax import Array
 from jax.scipy.special import log_ndtr
 from scipy import special
 
@@ -44,7 +44,7 @@ SAMPLES = 1 - 1 / alpha
 """Exponent of E in 1 / T at infinite dimension, whatever the scheme."""
 
 RULE = SinhTrapezoid(41)
-AT_ONCE = 2**20  # numbers held in memory: tokens x nodes x classes
+BLOCK = 64  # kinds of tokens that are treated at once
 
 Number = Array | float
 Alpha = Annotated[Number, (1.0, inf), Label(r"decay of the frequencies, $\alpha$")]
@@ -287,31 +287,47 @@ def retrieval(
         raise ValueError("strengths must not be negative, and at least one of them be positive")
     if embedding not in ("sphere", "gaussian"):
         raise ValueError(f"embedding = {embedding!r} is not one of ('sphere', 'gaussian')")
-    kappa = 1.0 if embedding == "sphere" else 1 + 2 / dimension
-    coarse, fine = (
-        float(_error(p, q / q.max(), dimension, kappa, n_classes=n_classes, rule=rule))
-        for rule in (RULE, RULE.refined())
+    # tokens of the same class and strength have the same scores
+    kinds, kind = np.unique(
+        [np.arange(len(q)) % n_classes, q / q.max()], axis=1, return_inverse=True
     )
-    return Retrieval(fine, abs(fine - coarse))
+    label, q = kinds[0].astype(int), kinds[1]
+    weight, tokens = np.bincount(kind.ravel(), p), np.bincount(kind.ravel())
+    power = np.bincount(label, tokens * q**2, n_classes)
+    coarse, fine = weight @ _misses(label, q, power, float(dimension), embedding)
+    return Retrieval(float(fine), float(abs(fine - coarse)))
 
 
-@partial(jax.jit, static_argnames=("n_classes", "rule"))
-def _error(
-    p: Array, q: Array, d: Number, kappa: Number, *, n_classes: int, rule: SinhTrapezoid
+def _misses(
+    label: np.ndarray, q: np.ndarray, power: np.ndarray, d: float, embedding: Embedding
+) -> np.ndarray:
+    """Probability of a wrong answer to each kind of token, by both rules; shape (kinds, 2).
+
+    ``power`` are the sums of q^2 over classes. Blocks have one size, so that one program does it.
+    """
+    fourth = 1.0 if embedding == "sphere" else 1 + 2 / d
+    labels, strengths = (
+        np.pad(values, (0, -len(q) % BLOCK)).reshape(-1, BLOCK) for values in (label, q)
+    )
+    found = [
+        _block(*block, power, d, fourth, rule=RULE) for block in zip(labels, strengths, strict=True)
+    ]
+    return np.concatenate(found)[: len(q)]
+
+
+@partial(jax.jit, static_argnames="rule")
+def _block(
+    label: Array, q: Array, power: Array, d: Number, kappa: Number, *, rule: SinhTrapezoid
 ) -> Array:
-    label = jnp.arange(q.size) % n_classes
-    power = jax.ops.segment_sum(q**2, label, n_classes)
-
-    def miss(token: tuple[Array, Array]) -> Array:
-        own, c = token[0] ** 2, jnp.arange(n_classes) == token[1]
-        Q = jnp.where(c, jnp.maximum(power - own, 0.0), power)
+    def one(label: Array, q: Array) -> Array:
+        c = jnp.arange(power.size) == label
+        Q = jnp.where(c, jnp.maximum(power - q**2, 0.0), power)
         variance = kappa * Q / d + (jnp.sum(Q) - Q) / d**2
-        right = jnp.sum(jnp.where(c, variance, 0.0)) + (kappa**2 - 1) * own
-        wrong = jnp.sqrt(variance + kappa * own / d)
-        return _miss(token[0], right, wrong, jnp.where(c, 0.0, 1.0), rule)
+        right = jnp.sum(jnp.where(c, variance, 0.0)) + (kappa**2 - 1) * q**2
+        wrong, other = jnp.sqrt(variance + kappa * q**2 / d), jnp.where(c, 0.0, 1.0)
+        return jnp.stack([_miss(q, right, wrong, other, r) for r in (rule, rule.refined())])
 
-    at_once = max(1, AT_ONCE // (rule.nodes * n_classes))
-    return p @ lax.map(miss, (q, label), batch_size=min(at_once, q.size))
+    return jax.vmap(one)(label, q)
 
 
 def _miss(mean: Array, variance: Array, sd: Array, other: Array, rule: GaussianRule) -> Array:
