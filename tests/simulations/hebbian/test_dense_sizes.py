@@ -3,7 +3,6 @@ tend to those of the theory as 1 / N."""
 
 import math
 
-import numpy as np
 import pytest
 
 from thermolimit import solvers
