@@ -67,7 +67,7 @@ def m(spectrum: Spectrum, dimension: float, z: ArrayLike) -> Numbers:
     ValueError
         If d is not below v, or z lies on the spectrum, or between 0 and the spectrum.
     RuntimeError
-        If the residual of a point is above 1e-12.
+        If a point is not solved to a residual of 1e-12, or on another branch.
     """
     return solve(spectrum, dimension, z).m
 
@@ -84,8 +84,11 @@ def solve(spectrum: Spectrum, dimension: float, z: ArrayLike) -> Solution:
         w = _real(spectrum, dimension, flat.astype(float))
     value, _ = z_of(spectrum, dimension, w)
     residual = np.abs(value - flat) / np.abs(flat)
-    if not (residual <= RESIDUAL * (1 + np.abs(w / flat))).all():
-        raise RuntimeError(f"m(z) was found with a residual of {np.nanmax(residual):.1e} only")
+    solved = residual <= RESIDUAL * (1 + np.abs(w / flat))
+    # of all roots, one has w on the same side of the real axis as z: the resolvent
+    solved &= np.imag(w) * np.imag(flat) >= 0
+    if not solved.all():
+        raise RuntimeError(f"m(z) was not found at z = {flat[~solved][0]:g}")
     shape = np.shape(z)
     return Solution(w.reshape(shape), (flat / w).reshape(shape), residual.reshape(shape))
 
@@ -123,7 +126,10 @@ def kernel_norm(spectrum: Spectrum, dimension: float, step_size: float, batch: i
     if z <= right_edge(spectrum, dimension):
         return np.inf
     w = _real(spectrum, dimension, np.array([z]))
-    return float(_sum(spectrum, w, 1)[0] / (batch + 1))
+    # d (m - 1), without the rounding of m
+    return float(
+        spectrum.weights @ (spectrum.eigenvalues / (w - spectrum.eigenvalues)) / (batch + 1)
+    )
 
 
 def largest_step_size(spectrum: Spectrum, dimension: float, batch: int = 1) -> float:
@@ -157,7 +163,7 @@ def _real(spectrum: Spectrum, dimension: float, z: Numbers) -> Numbers:
         raise ValueError(f"z = {wrong[0]:g} lies between 0 and the right edge, {edge:g}")
     w = np.empty_like(z)
     w[z < 0] = -_ridge(spectrum, dimension, -z[z < 0])
-    w[z > 0] = _monotone(lambda w: _excess(spectrum, dimension, w, z[z > 0]), z[z > 0])
+    w[z > 0] = _outside(spectrum, dimension, z[z > 0])
     return w
 
 
@@ -171,11 +177,14 @@ def _ridge(spectrum: Spectrum, dimension: float, x: Numbers) -> Numbers:
     return _monotone(excess, x + spectrum.trace / dimension)
 
 
-def _excess(
-    spectrum: Spectrum, dimension: float, w: Numbers, z: Numbers
-) -> tuple[Numbers, Numbers]:
-    value, slope = z_of(spectrum, dimension, w)
-    return value - z, slope
+def _outside(spectrum: Spectrum, dimension: float, z: Numbers) -> Numbers:
+    """w of z > right edge; z(w) is convex there, and above w."""
+
+    def excess(w: Numbers) -> tuple[Numbers, Numbers]:
+        value, slope = z_of(spectrum, dimension, w)
+        return value - z, slope
+
+    return _monotone(excess, z)
 
 
 def _right(spectrum: Spectrum, level: float, power: int) -> Numbers:
@@ -193,12 +202,6 @@ def _where_sum_is(spectrum: Spectrum, level: float, power: int, start: Numbers) 
         return terms.sum(axis=1) - level, -power * (terms / distance).sum(axis=1)
 
     return _monotone(excess, start)
-
-
-def _sum(spectrum: Spectrum, w: Numbers, power: int) -> Numbers:
-    """sum_j (lam_j / (w - lam_j))^power."""
-    ratio = spectrum.eigenvalues / (w[:, None] - spectrum.eigenvalues)
-    return ratio**power @ spectrum.weights
 
 
 def _monotone(excess: Callable[[Numbers], tuple[Numbers, Numbers]], start: Numbers) -> Numbers:
