@@ -1,13 +1,23 @@
 """Attempted spin flips per second in dense networks that store patterns, on one core.
 
 Sequential dynamics by the Numba kernels, against the rates of an earlier Numba kernel on the same
-kind of machine, which are the goal. Parallel dynamics, against the two products of matrices of the
-same shapes by NumPy (float32, one network and two side by side), which draw and decide nothing.
+kind of machine, which are the goal, and against peers at the same N, K and P:
 
-The peer is the usual program in JAX, written here since no package of this kind can be installed:
-overlaps of a batch of networks, which update sqrt(N) random spins at once. It is an approximation.
-Two networks of one sample are what our programs run; 64 networks of one sample are the best case
-for its products of matrices, and 32 samples of two are what an average over samples needs.
+- *public*: the JAX program of Theriault and Tantari (arXiv 2401.04191), sqrt(N) random spins at
+  once, of which the overlaps with all patterns are then made anew; ``--public`` names the folder
+  of a copy of github.com/RobinTher/Dense_Associative_Network, else it is left out;
+- *blocks*: the same rule as we would write it, with overlaps that are kept up to date. Both are
+  approximations: spins of a block do not see each other;
+- *serial*: one spin of every network at a time, in JAX;
+- ``hopfieldnetwork`` of PyPI, if installed, P = 2, at T = 0 (finite T fails under NumPy 2).
+
+The JAX peers run two networks of one sample, as we do, and as many as suit their products of
+matrices best. Ours runs one network at a time.
+
+Parallel dynamics, against the two products of matrices of the same shapes by NumPy (float32; 1, 2
+and 64 networks side by side, seconds per network), which draw and decide nothing.
+
+Memory: P = 4, N = 1000, alpha = 0.2, one sweep of two networks in a process of its own.
 
 All start at the stored pattern at low temperature. Times are CPU seconds, best of several. GPU not
 measured.
@@ -15,7 +25,12 @@ measured.
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import os
+import subprocess
+import sys
+from importlib.util import find_spec
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy
 
@@ -43,7 +58,16 @@ GOALS = {
     3: (6.7e6, 3.9e6, 2.6e5),
     4: (5.5e6, 3.1e6, 1.9e5),
 }
-BATCHES = ((1, 1), (1, 2), (32, 2), (1, 64))  # samples, networks of each
+MOST = {50: 32, 1000: 64, 20_000: 16}  # networks of one sample, for the peers
+LARGEST = """
+import resource, numpy as np
+from thermolimit.simulations.hebbian.dense_memory import simulate_numba
+found = simulate_numba(np.random.default_rng(1), 0.4, n_spins=1000, pattern_load=0.2,
+                       interaction_order=4, sweeps=1, burn_in=0)
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(f"{used.ru_maxrss / 1e6:.2f} GB at most, {used.ru_utime + used.ru_stime:.0f} s, "
+      f"overlap {found.overlap:.3f}")
+"""
 REPEATS = 8  # short runs: other jobs disturb some of them
 
 
@@ -80,8 +104,8 @@ def _rate(rng, network, rules, spins, sweeps) -> tuple[float, float]:
     return N * sweeps / took, run(sweeps)[2]
 
 
-def parallel_seconds(order: int, classes: int) -> tuple[float, float, float]:
-    """Seconds per sweep and network: ours; two products of NumPy of one network, and of two."""
+def parallel_seconds(order: int, classes: int) -> list[float]:
+    """Seconds per sweep and network: ours; two products of NumPy for 1, 2 and 64 networks."""
     rng = np.random.default_rng(1)
     disorder = draw(rng, N, classes, 1.0, 1, "supervised")
     spins = disorder.first_archetypes(1)[0].copy()
@@ -98,40 +122,109 @@ def parallel_seconds(order: int, classes: int) -> tuple[float, float, float]:
     def products(networks):
         s = rng.random((N, networks), np.float32)
         w = rng.random((classes, networks), np.float32)
-        return best(lambda: (patterns.T @ s, patterns @ w), REPEATS).cpu / networks
+        repeats = max(2, 2000 // (classes * networks))  # a call is longer than a tick of the clock
 
-    return ours, products(1), products(2)
+        def many():
+            for _ in range(repeats):
+                patterns.T @ s, patterns @ w  # pyright: ignore[reportUnusedExpression]
+
+        return best(many, REPEATS).cpu / (repeats * networks)
+
+    return [ours, *map(products, (1, 2, 64))]
 
 
-def peer_rate(order: int, classes: int, samples: int, networks: int) -> float:
-    """Updates per second of all networks of the peer."""
-    block, sweeps = round(N**0.5), 4
-    shape = (samples, N, classes)
-    signs_of_all = 2 * np.random.default_rng(1).integers(0, 2, shape, np.int8) - 1
-    patterns = jnp.asarray(signs_of_all, jnp.float32)
-    strength = order / float(N) ** (order - 1) / TEMPERATURE  # 2 h / T per S^(P-1)
+def drive(order: int) -> float:
+    """2 h / T of a spin is the sum over patterns of this times S^(P-1), for large N."""
+    return order / float(N) ** (order - 1) / TEMPERATURE
 
-    def of_sample(key, patterns):
+
+def blocks_rate(order: int, classes: int, networks: int) -> float:
+    """Updates per second of all networks of one sample, sqrt(N) spins at once."""
+    block, steps = round(N**0.5), 128 if classes <= N else 16
+    patterns = _patterns(classes)
+
+    @jax.jit
+    def run(key, patterns):
         def update(carry, key):
             spins, sums = carry
             choose, decide = jax.random.split(key)
             sites = jax.random.choice(choose, N, (block,), replace=False)
             rows = patterns[sites]
-            drive = strength * sums ** (order - 1) @ rows.T  # (networks, block)
-            up = jax.random.uniform(decide, drive.shape) < jax.nn.sigmoid(drive)
+            field = drive(order) * sums ** (order - 1) @ rows.T  # (networks, block)
+            up = jax.random.uniform(decide, field.shape) < jax.nn.sigmoid(field)
             new = jnp.where(up, 1.0, -1.0)
             sums += (new - spins[:, sites]) @ rows
             return (spins.at[:, sites].set(new), sums), None
 
         spins = jnp.tile(patterns[:, 0], (networks, 1))
-        keys = jax.random.split(key, sweeps * N // block)
-        return lax.scan(update, (spins, spins @ patterns), keys)[0][0]
+        return lax.scan(update, (spins, spins @ patterns), jax.random.split(key, steps))[0][0]
 
-    run = jax.jit(jax.vmap(of_sample))
-    keys = jax.random.split(jax.random.key(0), samples)
-    run(keys, patterns).block_until_ready()  # compiles
-    took = best(lambda: run(keys, patterns).block_until_ready(), 4).cpu
-    return samples * networks * (sweeps * N // block) * block / took
+    key = jax.random.key(0)
+    run(key, patterns).block_until_ready()  # compiles
+    return steps * block * networks / best(lambda: run(key, patterns).block_until_ready(), 4).cpu
+
+
+def _patterns(classes: int) -> jax.Array:
+    signs_of_all = 2 * np.random.default_rng(1).integers(0, 2, (N, classes), np.int8) - 1
+    return jnp.asarray(signs_of_all, jnp.float32)
+
+
+def serial_rate(order: int, classes: int, networks: int) -> float:
+    """Attempts per second of all networks of one sample, a spin of each at a time."""
+    attempts = N if classes <= N else N // 10
+    patterns = _patterns(classes)
+    each = jnp.arange(networks)
+
+    @jax.jit
+    def run(key, patterns):
+        choose, decide = jax.random.split(key)
+        sites = jax.random.randint(choose, (attempts, networks), 0, N)
+        uniforms = jax.random.uniform(decide, (attempts, networks))
+
+        def attempt(step, carry):
+            spins, sums = carry
+            at = sites[step]
+            rows = patterns[at]  # (networks, classes)
+            field = drive(order) * jnp.sum(rows * sums ** (order - 1), axis=1)
+            new = jnp.where(uniforms[step] < jax.nn.sigmoid(field), 1.0, -1.0)
+            change = new - spins[each, at]
+            return spins.at[each, at].set(new), sums + change[:, None] * rows
+
+        spins = jnp.tile(patterns[:, 0], (networks, 1))
+        return lax.fori_loop(0, attempts, attempt, (spins, spins @ patterns))[0]
+
+    key = jax.random.key(0)
+    run(key, patterns).block_until_ready()  # compiles
+    took = best(lambda: run(key, patterns).block_until_ready(), 4).cpu
+    return attempts * networks / took
+
+
+def public_rate(folder: str, order: int, classes: int, networks: int) -> float:
+    """Updates per second of the public program, which starts each network at its own pattern."""
+    sys.path.insert(0, folder)
+    peer = importlib.import_module("Dense_Associative_Memory_Monte_Carlo_simulation")
+    block = int(N**0.5)
+    model = peer.Model("gardner", order, N, classes, networks, block, jax.random.PRNGKey(0))
+    patterns, spins = model.init_spins(1)
+    steps = 64 if classes <= N else 2
+    beta = 0.5 / TEMPERATURE  # its energy is twice ours
+
+    def run():
+        return model.generate_spins(steps, beta, patterns, spins).block_until_ready()
+
+    run()  # compiles
+    return steps * block * networks / best(run, 4).cpu
+
+
+def package_rate(classes: int) -> float:
+    """Updates per second of ``hopfieldnetwork``."""
+    from hopfieldnetwork import HopfieldNetwork  # pyright: ignore[reportMissingImports]
+
+    patterns = 2.0 * np.random.default_rng(1).integers(0, 2, (N, classes)) - 1
+    network = HopfieldNetwork(N)
+    network.train_pattern(patterns)
+    network.set_initial_neurons_state(patterns[:, 0].copy())
+    return N * 20 / best(lambda: network.update_neurons(20, "async"), 4).cpu
 
 
 def jax_rate(order: int, classes: int, replicas: int) -> float:
@@ -145,16 +238,14 @@ def jax_rate(order: int, classes: int, replicas: int) -> float:
     return 2 * replicas * N * 20 / best(lambda: run(keys).block_until_ready(), 3).cpu
 
 
-def main() -> None:
-    """Measure and print."""
-    use_one_core()
-    print(machine())
-    print(f"N = {N}, T = {TEMPERATURE}, stored pattern, one core; JAX on {jax.default_backend()}")
+def print_sequential() -> dict[tuple[int, int], float]:
+    """Our rates, and the goals."""
     print(f"{'sequential':12}{'P':>3}{'K':>8}{'attempts/s':>12}{'goal':>10}{'ratio':>7}{'acc.':>7}")
     rates = {}
     for order, goals in GOALS.items():
         for classes, goal in zip(CLASSES, goals, strict=True):
-            rate, accepted = rates[order, classes] = sequential_rate(order, classes)
+            rate, accepted = sequential_rate(order, classes)
+            rates[order, classes] = rate
             print(
                 f"{'patterns':12}{order:3}{classes:8}{rate:12.2e}{goal:10.1e}{rate / goal:7.1f}"
                 f"{accepted:7.3f}"
@@ -162,23 +253,55 @@ def main() -> None:
     for order in ORDERS:
         rate, accepted = supervised_rate(order, 1000)
         print(f"{'class means':12}{order:3}{1000:8}{rate:12.2e}{'':17}{accepted:7.3f}")
-    print(f"{'parallel, ms per sweep':24}{'P':>3}{'K':>8}{'ours':>8}{'1 GEMM':>8}{'2 GEMM':>8}")
+    return rates
+
+
+def print_parallel() -> None:
+    """Ours, and how many times as long as NumPy."""
+    print("parallel, ms per sweep and network; NumPy with 1, 2, 64 networks (ours / NumPy)")
     for order in ORDERS:
         for classes in CLASSES:
-            seconds = parallel_seconds(order, classes)
-            print(f"{'':24}{order:3}{classes:8}" + "".join(f"{1e3 * s:8.3f}" for s in seconds))
-    compare({key: rate for key, (rate, _) in rates.items()})
+            ours, *numpy = parallel_seconds(order, classes)
+            said = [f"{1e3 * s:.4f} ({ours / s:.2f})" for s in numpy]
+            print(f"{order:3}{classes:8}{1e3 * ours:10.4f}   " + "  ".join(said))
 
 
-def compare(ours: dict[tuple[int, int], float]) -> None:
-    """The peer and our JAX engine at K = 1000."""
-    print("JAX, K = 1000: samples x networks: attempts/s (sequential, Numba / peer)")
-    for order in ORDERS:
-        rates = {batch: peer_rate(order, 1000, *batch) for batch in BATCHES}
-        said = [f"{s} x {n}: {r:.1e} ({ours[order, 1000] / r:.1f})" for (s, n), r in rates.items()]
-        print(f"peer, P = {order}: " + ", ".join(said))
-        said = [f"{r} x 2: {jax_rate(order, 1000, r):.1e}" for r in (1, 8)]
-        print(f"ours, P = {order}: " + ", ".join(said))
+def print_peers(ours: dict[tuple[int, int], float], public: str | None) -> None:
+    """Rates of all peers, and how many times as fast we are."""
+    print("peers, updates/s of all networks (ours, sequential / peer)")
+    for (order, classes), rate in ours.items():
+        peers = {}
+        for networks in (2, MOST[classes]):
+            peers[f"blocks {networks}"] = blocks_rate(order, classes, networks)
+        peers[f"serial {networks}"] = serial_rate(order, classes, networks)
+        if order == 2 and classes < N and find_spec("hopfieldnetwork"):
+            peers["hopfieldnetwork"] = package_rate(classes)
+        if classes <= N:
+            peers["ours in JAX 8 x 2"] = jax_rate(order, classes, 8)
+        print(f"P = {order}, K = {classes}: " + _said(peers, rate))
+    if public is None:
+        return
+    for (order, classes), rate in ours.items():  # last: it changes the precision of JAX
+        peers = {f"public {n}": public_rate(public, order, classes, n) for n in (2, MOST[classes])}
+        print(f"P = {order}, K = {classes}: " + _said(peers, rate))
+
+
+def _said(peers: dict[str, float], ours: float) -> str:
+    return ", ".join(f"{name}: {rate:.1e} ({ours / rate:.1f})" for name, rate in peers.items())
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="Flips per second of dense Hebbian networks.")
+    parser.add_argument("--public", help="folder of the program of Theriault and Tantari")
+    public = parser.parse_args().public
+    use_one_core()
+    print(machine())
+    print(f"N = {N}, T = {TEMPERATURE}, stored pattern, one core; JAX on {jax.default_backend()}")
+    print_parallel()
+    rates = print_sequential()
+    print("memory:", subprocess.check_output([sys.executable, "-c", LARGEST], text=True).strip())
+    print_peers(rates, public)
 
 
 if __name__ == "__main__":
