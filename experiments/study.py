@@ -2,8 +2,9 @@
 
 The module of a study offers ``Grid`` (a frozen dataclass), ``PROFILES`` (name -> Grid),
 ``TOLERANCE``, ``predict(grid)`` and ``measure(grid)`` and, where it has transition lines,
-``lines(grid)``. Without one of ``predict`` and ``measure`` there is no comparison. What takes long
-has a second argument, ``store``, which it hands to ``sweep``.
+``lines(grid)``. Without one of ``predict`` and ``measure`` there is no comparison; with both,
+``trend(comparison)`` may fit the deviations of three or more sizes. What takes long has a second
+argument, ``store``, which it hands to ``sweep``.
 """
 
 from __future__ import annotations
@@ -107,8 +108,8 @@ def run(study: ModuleType, grid: Any, store: Store | None = None) -> xr.DataTree
     Returns
     -------
     xarray.DataTree
-        Groups ``theory``, ``lines/<name>``, ``simulation`` and ``comparison``, as far as the study
-        has them; the grid as JSON in the attributes.
+        Groups ``theory``, ``lines/<name>``, ``simulation``, ``comparison`` and ``trend``, as far as
+        the study has them; the grid as JSON in the attributes.
     """
     groups: dict[str, xr.Dataset] = {}
     for function, part in PARTS.items():
@@ -119,7 +120,9 @@ def run(study: ModuleType, grid: Any, store: Store | None = None) -> xr.DataTree
             else:
                 groups[part] = found
     if "theory" in groups and "simulation" in groups:
-        groups["comparison"] = compare(groups["theory"], groups["simulation"])
+        comparison = groups["comparison"] = compare(groups["theory"], groups["simulation"])
+        if hasattr(study, "trend") and comparison.sizes.get(study.TOLERANCE.size, 1) > 2:
+            groups["trend"] = study.trend(comparison)
     tree = xr.DataTree.from_dict({f"/{name}": data for name, data in groups.items()})
     tree.attrs = {
         "study": study.__name__.removeprefix("thermolimit.experiments.").replace(".", "/"),

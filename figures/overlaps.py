@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -25,6 +27,35 @@ def draw_points(figure: Figure, axes: Axes, simulation: xr.Dataset) -> None:
         zorder=3, label=f"simulation, N = {int(largest['n_spins'])}",
     )  # fmt: skip
     figure.colorbar(points, ax=axes, label="simulated overlap with the stored pattern, $m$")
+
+
+def draw_trend(axes: Axes, curves: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) -> None:
+    """Simulated overlap minus theory over 1 / N, with standard errors.
+
+    ``curves`` has one comparison over ``n_spins`` per label, and its fitted straight line, which is
+    drawn to its limit, at 1 / N = 0, with the error of that.
+    """
+    count = len(curves)
+    for index, (label, (comparison, trend)) in enumerate(curves.items()):
+        x, color, marker = 1 / comparison["n_spins"].values, f"C{index % 7}", "os^Dvp"[index % 6]
+        shift = 0.004 * (index - (count - 1) / 2) * x.max()  # so that the bars can be told
+        difference, error = comparison["overlap_difference"], comparison["overlap_error"]
+        axes.errorbar(
+            x + shift, 1e3 * difference, 1e3 * error, label=label, fmt=marker, color=color
+        )
+        limit, slope = trend["limit"].item(), trend["coefficient"].sel(power=1).item()
+        if np.isfinite(slope):
+            axes.axline((0, 1e3 * limit), slope=1e3 * slope, color=color, lw=0.9)
+            spread = 1e3 * trend["limit_error"].item()
+            axes.errorbar(shift, 1e3 * limit, spread, fmt=marker, color=color, mfc="w")
+    sizes = sorted({int(n) for comparison, _ in curves.values() for n in comparison["n_spins"]})
+    axes.set_xticks([0, *(1 / n for n in sizes)], [r"$\infty$", *(f"1/{n}" for n in sizes)])
+    axes.tick_params(axis="x", rotation=45)
+    axes.axhline(0, color="k", linewidth=1)
+    axes.set(
+        xlabel="1 / number of spins, $1 / N$",
+        ylabel=r"overlap, simulation $-$ theory  ($\times 10^{-3}$)",
+    )
 
 
 def draw_deviation(axes: Axes, comparison: xr.Dataset) -> None:

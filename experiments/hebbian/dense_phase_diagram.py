@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import xarray as xr
 
 from thermolimit import solvers
-from thermolimit.experiments import Store, Tolerance, axis, sweep
+from thermolimit.experiments import Store, Tolerance, axis, inverse_size_fit, sweep
 from thermolimit.simulations.hebbian import dense_memory as network
 from thermolimit.solvers import ConvergenceError, Status
 from thermolimit.solvers.failures import mark
@@ -80,6 +80,11 @@ def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
     return data.assign_coords(start="retrieval")
 
 
+def trend(comparison: xr.Dataset) -> xr.Dataset:
+    """Deviation of the overlap as a straight line in 1 / N, at every point."""
+    return inverse_size_fit(comparison, "overlap")
+
+
 def lines(grid: Grid) -> dict[str, xr.Dataset]:
     """Transition lines, followed from one branch of each state."""
     model = Model(grid.interaction_order)
@@ -97,10 +102,17 @@ def lines(grid: Grid) -> dict[str, xr.Dataset]:
         states, "temperature", start="spin_glass", pattern_load=0.3, temperature=0.34,
         bounds=(0.25, 0.6),
     )  # fmt: skip
+    loaded = solvers.trace_branch(
+        theory, "temperature", start="retrieval", pattern_load=0.35, temperature=0.3,
+        bounds=(COLDEST, HOTTEST),
+    )  # fmt: skip
     plane = {"along": "pattern_load", "bounds": (0.001, LARGEST_LOAD)}
+    breaking = solvers.zero_of(theory, loaded, "replicon", **plane)
     found = {
         "spinodal": solvers.spinodal(theory, retrieval, **plane),
         "first_order": solvers.coexistence(theory, retrieval, paramagnet, **plane),
+        # beyond the spinodal the line goes on, on the unstable branch
+        "almeida_thouless": breaking.isel(point=(breaking["growth_rate"] < 0).values),
         "dynamical_glass": solvers.spinodal(states, many, **plane),
         "static_glass": solvers.zero_of(states, many, "complexity", **plane),
     }

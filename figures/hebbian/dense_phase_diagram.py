@@ -6,24 +6,43 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from thermolimit.figures.overlaps import draw_deviation, draw_points
+from thermolimit.figures.overlaps import draw_deviation, draw_points, draw_trend
 
 LINES = {
-    "spinodal": ("C1", "-", "retrieval appears"),
+    "spinodal": ("C1", "-", "retrieval appears (RS)"),
     "first_order": ("C0", "-", "retrieval lower than paramagnet"),
+    "almeida_thouless": ("C3", "-.", "replica symmetry breaks in retrieval (AT)"),
     "first_order_glass": ("C0", "--", "retrieval lower than glass"),
-    "dynamical_glass": ("C2", ":", r"$T_d$, glass states appear"),
-    "static_glass": ("k", "-", r"$T_s$, glass (one step of breaking)"),
+    "dynamical_glass": ("C2", ":", r"$T_d$, glass states appear (1RSB)"),
+    "static_glass": ("k", "-", r"$T_s$, glass is lowest (1RSB)"),
 }
 
 
 def draw(tree: xr.DataTree) -> Figure:
-    """Two panels: the plane of load and temperature, and the deviation from theory against N."""
+    """Two panels: the plane of load and temperature, and the deviation from theory over 1 / N."""
     figure = Figure(figsize=(10.5, 4.6))
     plane, deviation = figure.subplots(1, 2, width_ratios=(1.35, 1))
     _plane(figure, plane, tree)
-    draw_deviation(deviation, tree["comparison"].to_dataset())
+    _deviation(deviation, tree)
     return figure
+
+
+def _deviation(axes: Axes, tree: xr.DataTree) -> None:
+    comparison = tree["comparison"].to_dataset()
+    if "trend" not in tree.children:  # of less than three sizes
+        draw_deviation(axes, comparison)
+        return
+    points = comparison.stack(point=("pattern_load", "temperature"))
+    points = points.dropna("point", how="all", subset=["overlap_difference"])
+    trend = tree["trend"].to_dataset()
+    curves = {}
+    for point in points["point"].values:
+        at = dict(zip(("pattern_load", "temperature"), point, strict=True))
+        label = r"$\alpha={pattern_load:g}$, $T={temperature:g}$".format(**at)
+        curves[label] = comparison.sel(at), trend.sel(at)
+    draw_trend(axes, curves)
+    axes.set_title("Deviation from the limit, and its fit in $1 / N$")
+    axes.legend(ncols=2)
 
 
 def _plane(figure: Figure, axes: Axes, tree: xr.DataTree) -> None:
