@@ -4,7 +4,7 @@ E. Paquette et al., arXiv:2405.15074. Curves of several dimensions at the line b
 III; their least loss at given compute, by parabolas through isoflop slices. Exponents of the
 simulation are compared with those of the theory at the same dimensions and compute, not with the
 limit. Losses are averaged over W before the minimum is taken. The theory is the limit of large d:
-at finite d the average of the loss is larger, by some 3.5 / d of it.
+at finite d the average of the loss is larger, by 1 to 3 / d of it, and 3.5 / d is allowed.
 """
 
 from __future__ import annotations
