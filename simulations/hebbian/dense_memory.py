@@ -79,9 +79,9 @@ class Observables(NamedTuple):
     """What is measured, averaged over the sweeps after the burn-in and over the two networks."""
 
     overlap: Annotated[Array, Label("overlap with the archetype, $m$")]
-    class_overlap: Annotated[Array, Label("overlap with the mean of the examples, $n$")]
+    class_overlap: Annotated[Array, Label("overlap with the mean of the examples over $r$, $n$")]
     self_overlap: Annotated[Array, Label("Edwards-Anderson overlap, $q$")]
-    energy: Annotated[Array, Label("energy per spin, $u$")]
+    energy: Annotated[Array, Label("energy per spin, $u$; of an archetype $-1/2$")]
     acceptance: Annotated[Array, Label("accepted flips per attempt")]
     retrieved: Annotated[Array, Label("fraction of networks that end with $|m| > 1/2$")]
     largest_other: Annotated[Array, Label("largest overlap with another archetype, absolute")]

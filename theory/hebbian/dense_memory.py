@@ -47,11 +47,11 @@ from thermolimit.solvers.quadrature import ROUNDING, GaussianRule
 TINY = 1e-200  # a variance that can be divided by
 
 Number = Array | float
-ClassOverlap = Annotated[Number, Label("overlap with the mean of the examples, $n$")]
+ClassOverlap = Annotated[Number, Label("overlap with the mean of the examples over $r$, $n$")]
 Overlap = Annotated[Number, Label("overlap with the archetype, $m$")]
 SelfOverlap = Annotated[Number, Label("Edwards-Anderson overlap, $q$")]
 Susceptibility = Annotated[Number, Label(r"susceptibility, $C = \lim (1 - q) / T$")]
-Energy = Annotated[Number, Label("energy per spin, $u$")]
+Energy = Annotated[Number, Label("energy per spin, $u$; of an archetype $-1/2$")]
 PatternLoad = Annotated[
     Number, Interval(0.0, inf, closed=True), Label(r"load, $\alpha = P! K / 2 N^{P-1}$")
 ]

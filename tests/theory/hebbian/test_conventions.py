@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
 from thermolimit import solvers
+from thermolimit.leaves import leaves
+from thermolimit.simulations.hebbian import dense_memory as simulation
 from thermolimit.theory.hebbian.conventions import KROTOV, THERIAULT, unit_variance
 from thermolimit.theory.hebbian.dense_memory import Model, ReplicaSymmetric, dataset_entropy
 
@@ -38,7 +41,7 @@ def unit_variance_equations(order, load, beta, rho, state):
     ],
 )
 def test_class_means_of_unit_variance_make_the_same_states(order, load):
-    at = {"quality": 0.5, "examples": 30.0}
+    at: dict[str, Any] = {"quality": 0.5, "examples": 30.0}
     rho = dataset_entropy(*at.values())
     theirs = unit_variance(rho, interaction_order=order)
     temperature = 0.35  # theirs
@@ -62,3 +65,10 @@ def test_the_energy_of_a_pattern_over_the_temperature_is_the_same(order):
     assert ours / T == pytest.approx(theirs / (THERIAULT.temperature * T), rel=1e-12)
     patterns = THERIAULT.pattern_load * load * n_spins ** (order - 1) / math.factorial(order)
     assert patterns == pytest.approx(2 * load / math.factorial(order) * n_spins ** (order - 1))
+
+
+def test_every_result_says_what_its_units_are():
+    for described in (ReplicaSymmetric.Observables, simulation.Observables):
+        assert "of an archetype $-1/2$" in leaves(described)["energy"].label
+    for described in (ReplicaSymmetric.Order, simulation.Observables):
+        assert "over $r$" in leaves(described)["class_overlap"].label
