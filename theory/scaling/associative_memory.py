@@ -276,8 +276,10 @@ def retrieval(
 
     .. math:: 1 - P(\mathrm{correct}) = 1 - E_{s_c} \prod_{y \neq c} \Phi(s_c / \mathrm{sd}_y).
 
-    Against simulations this is good to a few per cent for d >= 64, and worse (10 to 20 per cent)
-    where much more is stored than fits, since scores are then correlated within a class.
+    Simulated errors of p^rho and of a threshold are lower by 2 to 12 per cent at d = 16, by up to 3
+    at d = 64 and up to 1 at d = 256 on the sphere. Gaussian embeddings have up to 22, 7 and 1: norms
+    that multiply a signal multiply some of its noise too. Where much more is stored than fits
+    scores are correlated within a class, and 10 to 20 per cent are to be expected.
     """
     p, q = np.asarray(probability, float), np.asarray(strength, float)
     _check_tokens(len(p), n_classes)
