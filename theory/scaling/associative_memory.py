@@ -277,7 +277,7 @@ def retrieval(
     .. math:: 1 - P(\mathrm{correct}) = 1 - E_{s_c} \prod_{y \neq c} \Phi(s_c / \mathrm{sd}_y).
 
     Simulated errors of p^rho and of a threshold are lower by 2 to 12 per cent at d = 16, by up to 3
-    at d = 64 and up to 1 at d = 256 on the sphere. Gaussian embeddings have up to 22, 7 and 1: norms
+    at d = 64 and 1 at d = 256 on the sphere, and by up to 22, 7 and 1 of Gaussian embeddings: norms
     that multiply a signal multiply some of its noise too. Where much more is stored than fits
     scores are correlated within a class, and 10 to 20 per cent are to be expected.
     """
