@@ -13,7 +13,6 @@ import numpy as np
 import xarray as xr
 
 from thermolimit import solvers
-from thermolimit.experiments import Tolerance
 from thermolimit.experiments.compute_optimal import isoflop, local_exponents
 from thermolimit.theory.scaling import frontier, phases, pieces, random_features
 
@@ -40,7 +39,6 @@ PROFILES = {
     "quick": Grid(),
     "full": Grid(beta=(0.6, 0.65, 0.7, 0.75, 0.8, 1.2), slices=49, window=13, sizes=67),
 }
-TOLERANCE = Tolerance()  # nothing is simulated
 
 
 def predict(grid: Grid) -> xr.Dataset:

@@ -14,7 +14,6 @@ import numpy as np
 import xarray as xr
 
 from thermolimit import solvers
-from thermolimit.experiments import Tolerance
 from thermolimit.experiments.compute_optimal import exponents, isoflop
 from thermolimit.theory.scaling import frontier, phases
 
@@ -36,7 +35,6 @@ class Grid:
 
 
 PROFILES = {"quick": Grid(), "full": Grid(resolution=16, sizes=36, slices=9, cut_points=31)}
-TOLERANCE = Tolerance()  # nothing is simulated
 
 
 def predict(grid: Grid) -> xr.Dataset:

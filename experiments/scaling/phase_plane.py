@@ -12,7 +12,6 @@ import numpy as np
 import xarray as xr
 
 from thermolimit import solvers
-from thermolimit.experiments import Tolerance
 from thermolimit.theory.scaling import phases
 
 
@@ -25,7 +24,6 @@ class Grid:
 
 
 PROFILES = {"quick": Grid(), "full": Grid(resolution=601)}
-TOLERANCE = Tolerance()  # nothing is simulated
 
 
 def predict(grid: Grid) -> xr.Dataset:

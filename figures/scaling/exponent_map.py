@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .planes import draw_lines, hatch_half
+from ._planes import draw_lines, hatch_half
 
 WORST = {"loss_exponent": 0.1, "dimension_exponent": 0.2}  # ends of the colour scales
 LABELS = {

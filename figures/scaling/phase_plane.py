@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from .planes import draw_lines, hatch_half
+from ._planes import draw_lines, hatch_half
 
 TINTS = {
     "none": "#dddddd",
