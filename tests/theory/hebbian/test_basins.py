@@ -50,20 +50,20 @@ def test_the_basin_fills_all_states_as_the_load_vanishes_and_shrinks_with_it(P):
 
 
 @pytest.mark.parametrize(
-    "P, load, sizes",
+    "P, load, sizes, replicas",
     [
-        (2, 0.1, (250, 500, 1000)),
-        pytest.param(3, 0.2, (100, 128, 192, 256), marks=pytest.mark.slow),
-        pytest.param(4, 0.2, (64, 80, 96, 128), marks=pytest.mark.slow),
+        (2, 0.1, (250, 500, 1000), 60),
+        pytest.param(3, 0.2, (100, 128, 192, 256), 400, marks=pytest.mark.slow),
+        pytest.param(4, 0.2, (64, 80, 96, 128), 800, marks=pytest.mark.slow),
     ],
 )
-def test_the_first_steps_of_networks_tend_to_the_formula(P, load, sizes):
+def test_the_first_steps_of_networks_tend_to_the_formula(P, load, sizes, replicas):
     m = np.array([0.25, 0.5, 0.75])
     about = {"interaction_order": P, "pattern_load": load}
     steps = solvers.evaluate(basins.first_steps, start_overlap=m, **about)
     both = xr.concat([steps["first"], steps["second"]], xr.Variable("burn_in", [0, 1]))
     measured = sweep(
-        network.simulate, seed=7, replicas=60, engine="numba", temperature=0.0,
+        network.simulate, seed=7, replicas=replicas, engine="numba", temperature=0.0,
         start_overlap=m, n_spins=sizes, dynamics="parallel", burn_in=(0, 1), sweeps=1,
         **about,
     )  # fmt: skip
