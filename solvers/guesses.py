@@ -126,7 +126,10 @@ def equal_free_energies(system: Coexistence, first: Followed, second: Followed) 
     common = common[(common >= max(p[0], other_p[0])) & (common <= min(p[-1], other_p[-1]))]
     x, f = _interpolated(common, p, x), np.interp(common, p, f)
     other_x, other_f = _interpolated(common, other_p, other_x), np.interp(common, other_p, other_f)
-    apart = np.max(np.abs(x - other_x) / (1 + np.abs(x)), axis=1, initial=0)
+    if system.other is None:
+        apart = np.max(np.abs(x - other_x) / (1 + np.abs(x)), axis=1, initial=0)
+    else:  # of two theories the order parameters are no matter of comparison
+        apart = np.ones(len(common))
     begun = first.values[np.argmin(np.abs(first.data["arclength"].values))]
     unravel = flat(first.at(0))[1], flat(second.at(0))[1]
     found = []

@@ -915,3 +915,27 @@ def test_states_of_two_theories_coexist():
     np.testing.assert_array_equal(np.isnan(found["magnetization"]), [False, True])
     np.testing.assert_array_equal(np.isnan(found["disorder"]), [True, False])
     assert found.attrs["other_theory"] == repr(Disorder())
+
+
+@dataclass(frozen=True)
+class Raised(solvers.Equilibrium):
+    """``Ferromagnet`` with another free energy of the same states, equal at T = 1.25."""
+
+    Order, Control, starts = Ferromagnet.Order, Ferromagnet.Control, Ferromagnet.starts
+
+    def update(self, order, control):
+        return Ferromagnet().update(order, control)
+
+    def free_energy(self, order, control):
+        return Ferromagnet().free_energy(order, control) + control.temperature - 1.25
+
+
+def test_states_of_two_theories_coexist_though_their_order_parameters_are_equal():
+    ordered, raised = (
+        solvers.trace_branch(
+            theory, "temperature", start="ferromagnet", temperature=1.2, bounds=(0.5, 1.4)
+        )
+        for theory in (Ferromagnet(), Raised())
+    )
+    found = solvers.coexistence(Ferromagnet(), ordered, raised, other_theory=Raised())
+    assert found["temperature"].item() == pytest.approx(1.25, abs=EXACT)
