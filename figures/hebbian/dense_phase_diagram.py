@@ -56,7 +56,7 @@ def _plane(figure: Figure, axes: Axes, tree: xr.DataTree) -> None:
     order = int(tree["theory"].to_dataset()["interaction_order"])
     axes.set(
         xlim=(0, 0.6),
-        ylim=(0, 1.1),
+        ylim=(0, 1.4),
         xlabel=r"load, $\alpha = P!\,K / 2 N^{P-1}$",
         ylabel="temperature, $T$",
         title=f"P = {order}: theory (lines) and simulation (points)",
