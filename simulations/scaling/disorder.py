@@ -73,11 +73,7 @@ def _on_the_host(
     fn: Callable[..., Any], shapes: Any, key: Array, alpha, beta, draw, d: int, v: int
 ) -> Any:
     """``fn(words, alpha, beta, d, v)``, where the words are the seed of W, as arrays of the run."""
-    if not d < v:
-        raise ValueError(
-            f"dimension = {d} is not below n_features = {v}: "
-            "random features must be fewer than those of the data"
-        )
+    _check_dimension(d, v)
     draw = jnp.asarray(draw, jnp.uint32)
     shared = jnp.stack([jnp.zeros_like(draw), draw])
     words = jnp.where(draw > 0, shared, jax.random.key_data(key))
@@ -113,6 +109,39 @@ def diagonalised(features: np.ndarray, target: np.ndarray) -> Modes:
     R: Any = np.linalg.qr(np.column_stack([features, target]), mode="r")
     U, singular, _ = np.linalg.svd(R[:-1, :-1])
     return Modes(singular**2, -R[:-1, -1] @ U, abs(R[-1, -1]))
+
+
+def modes_of_spectrum(
+    rng: np.random.Generator, variances: np.ndarray, target: np.ndarray, dimension: int
+) -> Modes:
+    """Modes of a W from this generator, for data and a target of your own.
+
+    Parameters
+    ----------
+    rng : Generator
+        Of W.
+    variances, target : ndarray
+        lam_j > 0 of the data along their principal axes, and b_j along the same axes, shape (v,).
+    dimension : int
+        d < v.
+
+    Raises
+    ------
+    ValueError
+        If d is not below v.
+    """
+    _check_dimension(dimension, len(variances))
+    root = np.sqrt(variances)
+    features = _features(rng, dimension, len(root))
+    return diagonalised(root[:, None] * features, root * target)
+
+
+def _check_dimension(d: int, v: int) -> None:
+    if not d < v:
+        raise ValueError(
+            f"dimension = {d} is not below n_features = {v}: "
+            "random features must be fewer than those of the data"
+        )
 
 
 def _features(rng: np.random.Generator, d: int, v: int) -> np.ndarray:

@@ -5,7 +5,8 @@ the sum, not the mean. Data, target and features are those of ``disorder``.
 
 ``simulate`` is exact in law given W, at O(B d) per step: in the eigenbasis of K = W^T D W the
 features are a ~ N(0, diag lam), and y - a.theta*, which is Gaussian and uncorrelated with a, is
-noise of variance P(theta*). ``simulate_ambient`` draws the data themselves, at O(B v d).
+noise of variance P(theta*). ``simulate_modes`` does the same for a spectrum and a target of your
+own. ``simulate_ambient`` draws the data themselves, at O(B v d).
 E. Paquette, C. Paquette, L. Xiao and J. Pennington, arXiv:2405.15074.
 
 In float32 the loss can be trusted down to about 1e-6 of where it began.
@@ -99,6 +100,38 @@ def observe(state: State) -> Observables:
 
 
 simulate = recorded(init, advance, observe)
+
+
+def init_modes(
+    key: Array,
+    step_size: StepSize,
+    eigenvalues: Annotated[Array, "parameter", Label(r"eigenvalues, $\lambda_i$")],
+    position: Annotated[Array, "parameter", Label("position along the modes, $f_i$")],
+    noise: Annotated[Number, Interval(0.0, inf, closed=True), Label("root of the least loss")],
+    *,
+    batch: Batch = 1,
+) -> State:
+    """Run SGD on modes of your own, as from ``disorder.modes_of_spectrum``.
+
+    Parameters
+    ----------
+    key : key
+        Of the data.
+    step_size : float
+        gamma.
+    eigenvalues, position : array, shape (parameter,)
+        lam_i and f_i = sqrt(lam_i) <u_i, theta - theta*> at the start.
+    noise : float
+        Root of the loss at theta*; label noise adds its variance to the square.
+    batch : int
+        B.
+    """
+    gamma = jnp.asarray(step_size)
+    lam, f, level = (jnp.asarray(x, gamma.dtype) for x in (eigenvalues, position, noise))
+    return State(key, jnp.zeros((), int), gamma, lam, f, jnp.broadcast_to(level, (batch,)))
+
+
+simulate_modes = recorded(init_modes, advance, observe)
 
 
 class AmbientState(NamedTuple):

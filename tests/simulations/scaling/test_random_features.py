@@ -56,6 +56,19 @@ def test_mean_loss_is_exact_for_every_shared_draw():
         assert_mean(data["loss"].sel(draw=draw).values, exact(draw, 0.15, 1))
 
 
+def test_mean_loss_is_exact_for_a_spectrum_and_a_target_of_ones_own():
+    rng = np.random.default_rng(3)
+    lam, b = rng.uniform(0.05, 1, V), rng.normal(size=V) / 4
+    modes = disorder.modes_of_spectrum(np.random.default_rng(8), lam, b, D)
+    W = np.random.default_rng(8).standard_normal((V, D)) / D**0.5
+    data = sweep(
+        random_features.simulate_modes, seed=3, replicas=2000, tile=500, step_size=0.01, batch=2,
+        eigenvalues=modes.eigenvalues, position=modes.start, noise=modes.noise, step=STEPS,
+    )  # fmt: skip
+    mean = quenched.loss(*quenched.modes(W, lam, b), 0.01, 2, step=STEPS.astype(float)).loss
+    assert_mean(data["loss"].values, mean)
+
+
 @pytest.mark.slow
 def test_reduced_and_ambient_losses_have_the_same_law():
     reduced, ambient = (
