@@ -20,6 +20,8 @@ from thermolimit.simulations import log_steps
 from thermolimit.simulations.scaling import random_features as network
 from thermolimit.theory.scaling import phases, pieces, random_features
 
+from ._relative import relative
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -68,9 +70,8 @@ def steps(grid: Grid) -> np.ndarray:
 def predict(grid: Grid) -> xr.Dataset:
     """Deterministic equivalent, and 1 as the simulated loss in units of it."""
     data = solvers.evaluate(random_features.loss, **panels(grid), step=steps(grid))
-    one = xr.ones_like(data["loss"]).assign_attrs(long_name="loss in units of the theory")
     names = [phases.phase(*point) for point in zip(grid.alpha, grid.beta, strict=True)]
-    return data.assign(relative_loss=one).assign_coords(phase=("panel", names))
+    return relative(data, data).assign_coords(phase=("panel", names))
 
 
 def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
@@ -79,8 +80,7 @@ def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
         network.simulate, store=store, seed=grid.seed, replicas=grid.replicas, **panels(grid),
         step=steps(grid),
     )  # fmt: skip
-    relative = data["loss"] / predict(grid)["loss"]
-    return data.drop_vars("loss").assign(relative_loss=relative)
+    return relative(data, predict(grid)).drop_vars("loss")
 
 
 def lines(grid: Grid) -> dict[str, xr.Dataset]:

@@ -21,11 +21,10 @@ def draw(tree: xr.DataTree) -> Figure:
 
 def _curves(axes: Axes, tree: xr.DataTree) -> None:
     theory, simulated = tree["theory"].to_dataset(), tree["simulation"].to_dataset()
-    mean = simulated["loss"].mean("replica")
     sizes = theory["dimension"].values
     for index, d in enumerate(sizes):
         color = colormaps["viridis"](index / len(sizes))
-        curve, points = theory["loss"].sel(dimension=d), mean.sel(dimension=d)
+        curve, points = theory["loss"].sel(dimension=d), simulated["mean_loss"].sel(dimension=d)
         axes.plot(d * curve["step"], curve, color=color, linewidth=1, zorder=3)
         points = points.isel(step=slice(index % 3, None, 3))
         axes.plot(d * points["step"], points, "o", color=color, ms=3, zorder=4)
