@@ -17,12 +17,8 @@ import xarray as xr
 from thermolimit import solvers
 from thermolimit.solvers import Status
 from thermolimit.solvers.failures import mark
-from thermolimit.theory.hebbian.dense_memory import (
-    Model,
-    ReplicaSymmetric,
-    ZeroTemperature,
-    dataset_entropy,
-)
+from thermolimit.theory.hebbian.dense_memory import Model, ReplicaSymmetric, ZeroTemperature
+from thermolimit.theory.hebbian.example_law import dataset_entropy
 from thermolimit.theory.hebbian.learning import (
     Protocol,
     retrieval,

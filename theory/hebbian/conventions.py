@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .dense_memory import Number
+from .example_law import Number
 
 
 class Convention(NamedTuple):

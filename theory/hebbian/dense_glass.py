@@ -21,7 +21,8 @@ from jax.scipy.special import log_ndtr
 from thermolimit.solvers import Equilibrium, Label, SinhTrapezoid, expectation, monotone_root
 from thermolimit.solvers.quadrature import ROUNDING, GaussianRule
 
-from .dense_memory import Energy, Model, Number, ReplicaSymmetric, SelfOverlap, ZeroTemperature
+from .dense_memory import Energy, Model, ReplicaSymmetric, SelfOverlap, ZeroTemperature
+from .example_law import Number
 
 Breaking = Annotated[Number, Label("breaking parameter, $y$")]
 ColdBreaking = Annotated[Number, Label(r"breaking parameter / $T$, $\mu$")]

@@ -29,8 +29,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array
-from jax.scipy.special import erf, gammaln
+from jax.scipy.special import erf
 
 from thermolimit.leaves import leaf
 from thermolimit.solvers import (
@@ -44,9 +43,17 @@ from thermolimit.solvers import (
 )
 from thermolimit.solvers.quadrature import ROUNDING, GaussianRule
 
+from .example_law import (
+    Examples,
+    Number,
+    Quality,
+    check_examples,
+    class_means,
+    dataset_entropy,
+)
+
 TINY = 1e-200  # a variance that can be divided by
 
-Number = Array | float
 ClassOverlap = Annotated[Number, Label("overlap with the mean of the examples over $r$, $n$")]
 Overlap = Annotated[Number, Label("overlap with the archetype, $m$")]
 SelfOverlap = Annotated[Number, Label("Edwards-Anderson overlap, $q$")]
@@ -56,14 +63,7 @@ PatternLoad = Annotated[
     Number, Interval(0.0, inf, closed=True), Label(r"load, $\alpha = P! K / 2 N^{P-1}$")
 ]
 Temperature = Annotated[Number, (0.0, inf), Label("temperature, $T$")]
-Quality = Annotated[Number, Interval(1e-6, 1.0, closed=True), Label("quality of examples, $r$")]
-Examples = Annotated[Number, Interval(1.0, inf, closed=True), Label("examples per class, $M$")]
 ORDER = leaf("interaction_order", Annotated[int, Interval(2, inf, closed=True)])
-
-
-def dataset_entropy(quality: Number, examples: Number) -> Number:
-    """rho = (1 - r^2) / (M r^2): the variance of the class mean around its archetype."""
-    return (1 - quality**2) / (examples * quality**2)
 
 
 @dataclass(frozen=True)
@@ -107,22 +107,8 @@ class Model:
         """Raise ValueError for data that the law does not describe."""
         if self.law == "storage" and ((quality != 1) | (examples != 1)).any():
             raise ValueError("law = 'storage' has quality = 1 and examples = 1; choose another law")
-        if self.law == "binomial" and (examples != examples.round()).any():
-            raise ValueError("law = 'binomial' has whole numbers of examples; choose 'gauss'")
-        if self.law == "binomial" and examples.max() > self.most_examples:
-            raise ValueError(
-                f"examples = {examples.max():g} is above most_examples = {self.most_examples}; "
-                "raise it, or choose law = 'gauss'"
-            )
-
-    def class_means(self, quality, examples) -> tuple[Array, Array]:
-        """Values of x on the gauged archetype 1, and their probabilities, by the binomial law."""
-        k = jnp.arange(self.most_examples + 1.0)
-        other = jnp.maximum(examples - k, 0.0)
-        ways = jnp.exp(gammaln(examples + 1) - gammaln(k + 1) - gammaln(other + 1))
-        chance = ways * ((1 + quality) / 2) ** k * ((1 - quality) / 2) ** other
-        x = (2 * k - examples) / (quality * examples)
-        return x, jnp.where(k <= examples, chance, 0.0)
+        if self.law == "binomial":
+            check_examples(examples, self.most_examples)
 
     def noise_powers(self, quality, examples) -> dict[int, Number]:
         """g(q) = sum of coefficients times q^k: the noise of other classes has variance g'(q) / 2.
@@ -272,7 +258,7 @@ class ReplicaSymmetric(Equilibrium):
             rho = dataset_entropy(quality, examples) if model.law == "gauss" else 0.0
             mean = expectation(fn, S, V + rho * S**2, T, scale=T, rule=self.rule)
             return mean, mean
-        x, chance = model.class_means(quality, examples)
+        x, chance = class_means(quality, examples, model.most_examples)
         values = jax.vmap(lambda x: expectation(fn, S * x, V, T, scale=T, rule=self.rule))(x)
         return (
             jax.tree.map(lambda value: jnp.sum(chance * x * value), values),
@@ -436,7 +422,7 @@ class ZeroTemperature(SelfConsistent):
             pairs = model.eigenvalues(quality, examples)
             V = alpha * sum(g * (lam / (1 - lam * order.susceptibility)) ** 2 for lam, g in pairs)
         if model.law == "binomial":
-            x, chance = model.class_means(quality, examples)
+            x, chance = class_means(quality, examples, model.most_examples)
             return x, chance, S * x, jnp.broadcast_to(V, x.shape)
         x = chance = jnp.ones(1)
         rho = dataset_entropy(quality, examples) if model.law == "gauss" else 0.0

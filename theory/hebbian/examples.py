@@ -24,7 +24,8 @@ import jax.numpy as jnp
 
 from thermolimit.solvers import Equilibrium, Interval, Label
 
-from .dense_memory import Energy, Examples, Model, Number, Overlap, Quality, Temperature
+from .dense_memory import Energy, Model, Overlap, Temperature
+from .example_law import Examples, Number, Quality, class_means
 
 OneOverlap = Annotated[Number, Label("overlap with one example, $n_1$")]
 OtherOverlap = Annotated[Number, Label("overlap with every other example, $n_2$")]
@@ -118,7 +119,7 @@ class SingleExample(Equilibrium):
     def _spins(self, order, control):
         """Of all kinds of spins on the archetype 1: probability, eta_1, Y and field, (2, terms)."""
         P, (_, r, M) = self.interaction_order, control
-        x, of_others = Model(most_examples=self.most_examples).class_means(r, M - 1)
+        x, of_others = class_means(r, M - 1, self.most_examples)
         eta = jnp.array([[1.0], [-1.0]])
         others = jnp.round(x * r * (M - 1))[None, :]
         chance = (1 + eta * r) / 2 * of_others[None, :]

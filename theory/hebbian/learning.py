@@ -28,16 +28,8 @@ from jax.scipy.special import erf, erfinv
 
 from thermolimit.solvers import Interval, Label, monotone_root
 
-from .dense_memory import (
-    ClassOverlap,
-    Examples,
-    Model,
-    Number,
-    Overlap,
-    PatternLoad,
-    Quality,
-    dataset_entropy,
-)
+from .dense_memory import ClassOverlap, Model, Overlap, PatternLoad
+from .example_law import Examples, Number, Quality, dataset_entropy
 
 Capacity = Annotated[Number, (0.0, inf), Label(r"largest load that is retrieved, $\alpha_s$")]
 Accuracy = Annotated[Number, (0.0, 1.0), Label("overlap that is asked for, $m^*$")]

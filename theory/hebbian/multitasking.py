@@ -30,7 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax import Array
-from jax.scipy.special import erf, gammaln
+from jax.scipy.special import erf
 
 from thermolimit.leaves import leaf
 from thermolimit.solvers import (
@@ -45,13 +45,14 @@ from thermolimit.solvers import (
 )
 from thermolimit.solvers.quadrature import GaussianRule
 
+from .example_law import Examples, Number, Quality, check_examples, class_means
+
 MOST_PATTERNS = 10  # 3^10 entries of all patterns on a spin
 MOST_MEANS = 3  # patterns whose exact class means can be enumerated
 TINY = 1e-200  # a variance that can be divided by
 SERVED = 1e-3  # an overlap above this, in units of 1 - d, is not zero
 ALIKE = 1e-6  # overlaps that differ by less are equal
 
-Number = Array | float
 ClassOverlaps = Annotated[
     Array | np.ndarray, "pattern", Label(r"overlaps with the means of the examples, $n_\mu$")
 ]
@@ -64,8 +65,6 @@ Entropy = Annotated[
     Number, Interval(0.0, inf, closed=True), Label(r"entropy of the examples, $\rho$")
 ]
 Noise = Annotated[Number, Interval(1e-8, inf, closed=True), Label(r"entropy of examples, $\rho$")]
-Quality = Annotated[Number, Interval(1e-6, 1.0, closed=True), Label("quality of examples, $r$")]
-Examples = Annotated[Number, Interval(1.0, inf, closed=True), Label("examples per class, $M$")]
 
 
 def _check_patterns(n_patterns: int, most: int) -> None:
@@ -146,7 +145,7 @@ class Multitasking(Equilibrium):
         if self.law != "gauss" and (control["entropy"] != 0).any():
             raise ValueError("entropy belongs to law = 'gauss'")
         if self.law == "binomial":
-            _check_examples(control["examples"], self.most_examples)
+            check_examples(control["examples"], self.most_examples)
 
     def free_energy(self, order, control):
         """Free energy per spin, stationary at the states."""
@@ -205,18 +204,13 @@ class Multitasking(Equilibrium):
         In the first pattern xi is not -1: the reflection of a spin with all its entries is another
         spin of the same kind.
         """
-        d, M, r = control.dilution, control.examples, control.quality
-        k = jnp.arange(self.most_examples + 1, dtype=jnp.result_type(float, d))
-        rest = jnp.maximum(M - k, 0.0)
-        logs = gammaln(M + 1) - gammaln(k + 1) - gammaln(rest + 1)
-        chance = jnp.exp(logs) * ((1 + r) / 2) ** k * ((1 - r) / 2) ** rest
-        chance = jnp.where(k <= M, chance, 0.0)
-        means = (2 * k - M) / (r * M)
-        blank, one = jnp.zeros(1, k.dtype), jnp.ones_like(k)
+        d = control.dilution
+        means, chance = class_means(control.quality, control.examples, self.most_examples)
+        blank, one = jnp.zeros(1, means.dtype), jnp.ones_like(means)
         x = jnp.concatenate([blank, means, -means])
         xi = jnp.concatenate([blank, one, -one])
-        kept, empty = (1 - d) * chance, d * jnp.ones(1, k.dtype)
-        first = jnp.concatenate([empty, kept, jnp.zeros_like(k)])
+        kept, empty = (1 - d) * chance, d * jnp.ones(1, means.dtype)
+        first = jnp.concatenate([empty, kept, jnp.zeros_like(kept)])
         other = jnp.concatenate([empty, kept / 2, kept / 2])
         return x, xi, first, other
 
@@ -328,16 +322,6 @@ def _starts(Order, K: int):
         two = np.where(np.arange(K) < 2, 2**-0.5, 0.0)
         found["pairs"] = begin(lambda d: jnp.asarray(two, jnp.result_type(float, d)))
     return found
-
-
-def _check_examples(examples, most: int) -> None:
-    if (examples != examples.round()).any():
-        raise ValueError("law = 'binomial' has whole numbers of examples; choose 'gauss'")
-    if examples.max() > most:
-        raise ValueError(
-            f"examples = {examples.max():g} is above most_examples = {most}; "
-            "raise it, or choose law = 'gauss'"
-        )
 
 
 def _patterns(K: int) -> np.ndarray:

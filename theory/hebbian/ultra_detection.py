@@ -27,7 +27,8 @@ import jax.numpy as jnp
 from thermolimit.solvers import Equilibrium, Interval, Label, SinhTrapezoid, expectation
 from thermolimit.solvers.quadrature import ROUNDING, GaussianRule
 
-from .dense_memory import Energy, Number, Overlap, SelfOverlap, Temperature
+from .dense_memory import Energy, Overlap, SelfOverlap, Temperature
+from .example_law import Number
 
 PatternLoad = Annotated[Number, Interval(0.0, inf, closed=True), Label(r"load, $\alpha = K / N$")]
 Noise = Annotated[

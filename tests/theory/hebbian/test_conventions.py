@@ -12,7 +12,8 @@ from thermolimit import solvers
 from thermolimit.leaves import leaves
 from thermolimit.simulations.hebbian import dense_memory as simulation
 from thermolimit.theory.hebbian.conventions import KROTOV, THERIAULT, unit_variance
-from thermolimit.theory.hebbian.dense_memory import Model, ReplicaSymmetric, dataset_entropy
+from thermolimit.theory.hebbian.dense_memory import Model, ReplicaSymmetric
+from thermolimit.theory.hebbian.example_law import dataset_entropy
 
 Z = np.linspace(-9, 9, 6001)
 WEIGHT = np.exp(-(Z**2) / 2) / np.exp(-(Z**2) / 2).sum()

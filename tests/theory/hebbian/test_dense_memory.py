@@ -15,12 +15,8 @@ from thermolimit import solvers
 from thermolimit.solvers import SinhTrapezoid
 from thermolimit.theory.hebbian import hopfield
 from thermolimit.theory.hebbian.dense_glass import OneStep, OneStepZeroTemperature
-from thermolimit.theory.hebbian.dense_memory import (
-    Model,
-    ReplicaSymmetric,
-    ZeroTemperature,
-    dataset_entropy,
-)
+from thermolimit.theory.hebbian.dense_memory import Model, ReplicaSymmetric, ZeroTemperature
+from thermolimit.theory.hebbian.example_law import class_means, dataset_entropy
 
 retrieved = partial(solvers.saddle_points, start="retrieval")
 UNSUPERVISED = partial(Model, protocol="unsupervised")
@@ -325,7 +321,7 @@ def test_cold_learning_without_load_is_a_majority_vote(order):
 @pytest.mark.parametrize("examples", [1, 2, 9])
 def test_the_binomial_law_is_normalised_and_has_the_entropy_as_variance(examples):
     quality = 0.45
-    x, chance = Model(3, law="binomial").class_means(quality, float(examples))
+    x, chance = class_means(quality, float(examples), 64)
     assert chance.sum() == pytest.approx(1, rel=1e-5)
     assert (chance * x).sum() == pytest.approx(1, rel=1e-5)
     rho = dataset_entropy(quality, examples)

@@ -10,12 +10,8 @@ from scipy.special import erf, erfinv
 
 from thermolimit import solvers
 from thermolimit.solvers import Status
-from thermolimit.theory.hebbian.dense_memory import (
-    Model,
-    ReplicaSymmetric,
-    ZeroTemperature,
-    dataset_entropy,
-)
+from thermolimit.theory.hebbian.dense_memory import Model, ReplicaSymmetric, ZeroTemperature
+from thermolimit.theory.hebbian.example_law import dataset_entropy
 from thermolimit.theory.hebbian.learning import (
     retrieval,
     spinodal_load,
