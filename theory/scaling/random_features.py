@@ -10,8 +10,8 @@ which noise of variance s^2 may be added; features a = W^T x in R^d with entries
 
 without a factor 1/2, the gradient summed over the batch (E. Paquette, C. Paquette, L. Xiao and
 J. Pennington, arXiv:2405.15074). P includes the noise of the labels. The theory is the
-deterministic equivalent, the average over W at large d; at finite d the average is larger, by a part
-of order 1 / d: simulated, 1 to 3 / d. All is dimensionless: lam_1 = b_1 = 1.
+deterministic equivalent, the average over W at large d; at finite d the average is larger, by 1 to
+3 / d of it where that was simulated. All is dimensionless: lam_1 = b_1 = 1.
 
 The functions are formulas for ``solvers.evaluate``. ``loss`` and ``limits`` are for the power law,
 ``loss_of_spectrum`` and ``limits_of_spectrum`` take eigenvalues lam_j and coefficients b_j as
