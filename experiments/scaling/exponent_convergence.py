@@ -31,7 +31,7 @@ class Grid:
     dimension: tuple[float, float] = (20, 6e6)
     sizes: int = 34
     ratio_dimension: tuple[int, ...] = (200, 800, 3200, 12800)  # of loss over approximation
-    multiple: float = 0.5  # step size in units of 1 / sum_j j^(-2 alpha)
+    reduced_step_size: float = 0.5  # step size in units of 1 / sum_j j^(-2 alpha)
     ratio: int = 4  # of the dimension of the data to that of the model
 
 
@@ -48,8 +48,8 @@ def predict(grid: Grid) -> xr.Dataset:
     points = {name: xr.DataArray(list(x), dims="point") for name, x in point.items()}
     curves = solvers.evaluate(
         frontier.at_flops, **points, flops=np.geomspace(*grid.flops, grid.slices),
-        dimension=np.geomspace(*grid.dimension, grid.sizes), reduced_step_size=grid.multiple,
-        ratio=float(grid.ratio),
+        dimension=np.geomspace(*grid.dimension, grid.sizes),
+        reduced_step_size=grid.reduced_step_size, ratio=float(grid.ratio),
     )  # fmt: skip
     late = curves["loss"].where(curves["step"] >= frontier.EARLIEST)
     limit = solvers.evaluate(phases.exponents, **points)
@@ -68,7 +68,7 @@ def lines(grid: Grid) -> dict[str, xr.Dataset]:
     for d in grid.ratio_dimension:
         given = {"alpha": grid.alpha, "dimension": d, "n_features": grid.ratio * d}
         size = solvers.evaluate(
-            random_features.step_size, alpha=grid.alpha, multiple=grid.multiple,
+            random_features.step_size, alpha=grid.alpha, reduced_step_size=grid.reduced_step_size,
             n_features=grid.ratio * d,
         )["step_size"].item()  # fmt: skip
         given |= {"beta": beta, "step_size": size, "step": step}

@@ -32,7 +32,7 @@ class Grid:
     beta: float = 0.7
     dimension: tuple[int, ...] = (32, 45, 64, 90, 128, 181, 256, 362)
     ratio: int = 4  # of the dimension of the data to that of the model
-    multiple: float = 0.5  # step size in units of 1 / sum_j j^(-2 alpha)
+    reduced_step_size: float = 0.5  # step size in units of 1 / sum_j j^(-2 alpha)
     last_step: int = 3000
     flops: tuple[float, float] = (3e3, 4e4)  # of the isoflop slices
     slices: int = 9
@@ -68,7 +68,7 @@ def over_dimension(grid: Grid) -> dict[str, xr.DataArray]:
     """Step size and dimension of the data at every dimension."""
     d = np.array(grid.dimension)
     traces = [np.sum(np.arange(1.0, v + 1) ** (-2 * grid.alpha)) for v in grid.ratio * d]
-    columns = {"step_size": grid.multiple / np.array(traces), "features": grid.ratio * d}
+    columns = {"step_size": grid.reduced_step_size / np.array(traces), "features": grid.ratio * d}
     return {name: xr.DataArray(x, {"dimension": d}, ["dimension"]) for name, x in columns.items()}
 
 
@@ -113,7 +113,7 @@ def lines(grid: Grid) -> dict[str, xr.Dataset]:
     smallest = min(grid.dimension)
     sizes = np.geomspace(smallest, grid.largest_dimension, grid.resolution)
     far = np.geomspace(grid.flops[0] / 3, grid.largest_dimension**2 / 10, grid.resolution)
-    point = {"alpha": grid.alpha, "beta": grid.beta, "reduced_step_size": grid.multiple}
+    point = {"alpha": grid.alpha, "beta": grid.beta, "reduced_step_size": grid.reduced_step_size}
     point["ratio"] = float(grid.ratio)
     same = solvers.evaluate(
         frontier.at_flops, dimension=grid.dimension, flops=slices(grid), **point

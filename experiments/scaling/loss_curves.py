@@ -31,7 +31,7 @@ class Grid:
     beta: tuple[float, ...] = (0.25, 0.75, 2.0, 2.0, 0.45, 0.33)
     dimension: tuple[int, ...] = (50, 100, 200)
     ratio: int = 10  # of the features of the data to those of the model
-    multiple: float = 0.25  # step size in units of 1 / sum_j j^(-2 alpha)
+    reduced_step_size: float = 0.25  # step size in units of 1 / sum_j j^(-2 alpha)
     last_step: int = 30_000
     per_decade: int = 6
     replicas: int = 32
@@ -54,7 +54,10 @@ def panels(grid: Grid) -> dict[str, Any]:
     d = xr.DataArray(np.array(grid.dimension), {"dimension": list(grid.dimension)}, ["dimension"])
     v = grid.ratio * d
     chosen = solvers.evaluate(
-        random_features.step_size, alpha=alpha, multiple=grid.multiple, n_features=v
+        random_features.step_size,
+        alpha=alpha,
+        reduced_step_size=grid.reduced_step_size,
+        n_features=v,
     )
     return {
         "alpha": alpha, "beta": beta, "dimension": d, "n_features": v,

@@ -32,7 +32,7 @@ class Grid:
     beta: float = 0.7
     dimension: tuple[int, ...] = (100, 200, 400)
     ratio: int = 5  # of the features of the data to those of the model
-    multiple: float = 0.25  # gamma_2 in units of 1 / sum_j j^(-2 alpha)
+    reduced_step_size: float = 0.25  # gamma_2 in units of 1 / sum_j j^(-2 alpha)
     momentum: float = 0.5  # factor of gamma_3
     last_step: int = 10_000
     per_decade: int = 8
@@ -57,7 +57,7 @@ def numbers(grid: Grid) -> dict[str, Any]:
     """What differs between the algorithms or the dimensions."""
     d = xr.DataArray(list(grid.dimension), {"dimension": list(grid.dimension)}, ["dimension"])
     gamma = solvers.evaluate(
-        random_features.step_size, alpha=grid.alpha, multiple=grid.multiple,
+        random_features.step_size, alpha=grid.alpha, reduced_step_size=grid.reduced_step_size,
         n_features=grid.ratio * d,
     )["step_size"].reset_coords(drop=True)  # fmt: skip
 

@@ -165,15 +165,15 @@ def limits_of_spectrum(
 
 def step_size(
     alpha: Alpha,
-    multiple: Annotated[float, (0.0, inf), Label(r"$\gamma \sum_j \lambda_j$")] = 0.5,
+    reduced_step_size: Annotated[float, (0.0, inf), Label(r"$\gamma \sum_j \lambda_j$")] = 0.5,
     *,
     n_features: Features,
 ) -> Choice:
-    """gamma = multiple / sum_j lam_j, stable at B = 1 for multiples up to 2 if alpha is small.
+    """gamma = reduced_step_size / sum_j lam_j, stable at B = 1 up to 2 if alpha is small.
 
     Check it against ``limits(...).largest_step_size`` for large alpha and for B > 1.
     """
-    return Choice(multiple / spectra.power_law(alpha, 1.0, n_features).trace)
+    return Choice(reduced_step_size / spectra.power_law(alpha, 1.0, n_features).trace)
 
 
 def _loss(
