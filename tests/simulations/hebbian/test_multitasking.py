@@ -187,7 +187,7 @@ def test_stored_overlaps_agree_with_the_theory():
 def test_overlaps_of_exact_examples_are_those_of_the_exact_law():
     point = {"dilution": 0.3, "temperature": 0.1, "quality": 0.5, "examples": 50}
     measured = sweep(
-        network.simulate, seed=1, replicas=200, engine="numba", law="binomial", n_patterns=2,
+        network.simulate, seed=1, replicas=400, engine="numba", law="binomial", n_patterns=2,
         n_spins=8000, sweeps=100, burn_in=100, **point,
     )  # fmt: skip
     theory = multitasking.Multitasking(2, "binomial")

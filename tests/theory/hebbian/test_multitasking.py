@@ -424,11 +424,18 @@ def test_the_whole_diagram_is_solved(K):
     t = xr.DataArray(np.linspace(0.011, 1.2, 40 if K < 8 else 10), dims="reduced")
     data = solvers.saddle_points(stored(K), dilution=d, temperature=t * (1 - d))
     assert (data["status"] == Status.OK).all()
-    assert (multitasking.phases(data) > 0).all()
+    # next to a transition no start may lead to the stable state: the lowest one found is then
+    # a saddle that has just become unstable, and the phase is undecided, not guessed
+    undecided = multitasking.phases(data) == 0
+    lowest = data["growth_rate"].isel(start=data["free_energy"].argmin("start"))
+    assert undecided.mean() < 0.01
+    assert (lowest.where(undecided, 0) < 0.01).all()
 
 
 @pytest.mark.slow
 def test_ten_patterns_learned_from_examples_are_retrieved_by_ranks():
     fine = Multitasking(10, rule=SinhTrapezoid(41))
     data = state(fine, dilution=0.45, temperature=0.05, entropy=0.01)
-    assert (data["overlaps"].diff("pattern") < 0).all()
+    first = data["overlaps"].values[:3]
+    assert first == pytest.approx(0.55 * 0.45 ** np.arange(3), rel=0.05)  # the hierarchy at T = 0
+    assert (data["overlaps"].diff("pattern") < 1e-12).all()  # the last ones vanish
