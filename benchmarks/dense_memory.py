@@ -14,8 +14,9 @@ kind of machine, which are the goal, and against peers at the same N, K and P:
 The JAX peers run two networks of one sample, as we do, and as many as suit their products of
 matrices best. Ours runs one network at a time.
 
-Parallel dynamics, against the two products of matrices of the same shapes by NumPy (float32; 1, 2
-and 64 networks side by side, seconds per network), which draw and decide nothing.
+Parallel dynamics of one network, against NumPy in float32 with networks of one sample side by side,
+per network: the two products of matrices alone, which draw and decide nothing, for 1, 2 and 64
+networks, and the dynamics of 64 networks with its draws and decisions.
 
 Memory: P = 4, N = 1000, alpha = 0.2, one sweep of two networks in a process of its own.
 
@@ -130,7 +131,23 @@ def parallel_seconds(order: int, classes: int) -> list[float]:
 
         return best(many, REPEATS).cpu / (repeats * networks)
 
-    return [ours, *map(products, (1, 2, 64))]
+    return [ours, *map(products, (1, 2, 64)), numpy_dynamics(order, patterns)]
+
+
+def numpy_dynamics(order: int, patterns: np.ndarray) -> float:
+    """Seconds per sweep and network of NumPy's parallel dynamics of 64 networks of one sample."""
+    rng = np.random.default_rng(1)
+    state = [np.repeat(patterns[:, :1], 64, axis=1)]
+
+    def sweep():
+        sums = patterns.T @ state[0]
+        field = np.float32(drive(order)) * (patterns @ sums ** (order - 1))
+        with np.errstate(over="ignore"):
+            up = rng.random(field.shape, np.float32) * (1 + np.exp(-field)) < 1
+        state[0] = np.where(up, np.float32(1), np.float32(-1))
+
+    repeats = max(2, 2000 // patterns.shape[1])
+    return best(lambda: [sweep() for _ in range(repeats)], REPEATS).cpu / (64 * repeats)
 
 
 def drive(order: int) -> float:
@@ -258,7 +275,8 @@ def print_sequential() -> dict[tuple[int, int], float]:
 
 def print_parallel() -> None:
     """Ours, and how many times as long as NumPy."""
-    print("parallel, ms per sweep and network; NumPy with 1, 2, 64 networks (ours / NumPy)")
+    print("parallel, ms per sweep and network (ours / NumPy)")
+    print(f"{'P':>3}{'K':>8}{'ours':>10}   two products for 1, 2, 64 networks; dynamics of 64")
     for order in ORDERS:
         for classes in CLASSES:
             ours, *numpy = parallel_seconds(order, classes)

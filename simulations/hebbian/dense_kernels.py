@@ -505,13 +505,14 @@ def run_parallel(rng, network, rules, spins, temperature, sweeps, burn_in):
     """The same with all spins at once, in the fields of the last configuration."""
     n = spins.size
     spin_sum, energy_sum, accepted = np.zeros(n), 0.0, 0
-    flips = np.empty(n, np.bool_)
+    costs, uniforms = np.empty(n), np.empty(n)
     for step in range(burn_in + sweeps):
+        for i in range(n):  # three short loops are faster than one that does all
+            costs[i] = rules.cost(network, i, spins[i])
         for i in range(n):
-            cost = rules.cost(network, i, spins[i])
-            flips[i] = is_flipped(rng.random(), cost, temperature, False)
+            uniforms[i] = rng.random()
         for i in range(n):
-            if flips[i]:
+            if is_flipped(uniforms[i], costs[i], temperature, False):
                 rules.move(network, i, spins[i])
                 spins[i] = -spins[i]
                 accepted += step >= burn_in
