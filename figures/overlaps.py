@@ -9,22 +9,22 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-OK = 1  # status of a point that can be trusted
+from .marks import OK, largest, marker
 
 
 def draw_points(figure: Figure, axes: Axes, simulation: xr.Dataset) -> None:
     """The largest networks as points, coloured by their overlap with the pattern."""
-    largest = simulation.isel(n_spins=int(simulation["n_spins"].argmax("n_spins")))
-    alpha, T = np.meshgrid(largest["pattern_load"], largest["temperature"], indexing="ij")
+    network = largest(simulation)
+    alpha, T = np.meshgrid(network["pattern_load"], network["temperature"], indexing="ij")
     overlap = (
-        largest["overlap"]
-        .where(largest["status"] == OK)
+        network["overlap"]
+        .where(network["status"] == OK)
         .mean("replica")
         .transpose("pattern_load", "temperature")
     )
     points = axes.scatter(
         alpha, T, c=overlap, s=52, cmap="viridis", vmin=0, vmax=1, edgecolors="k", linewidths=0.8,
-        zorder=3, label=f"simulation, N = {int(largest['n_spins'])}",
+        zorder=3, label=f"simulation, N = {int(network['n_spins'])}",
     )  # fmt: skip
     figure.colorbar(points, ax=axes, label="simulated overlap with the stored pattern, $m$")
 
@@ -37,17 +37,15 @@ def draw_trend(axes: Axes, curves: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) 
     """
     count = len(curves)
     for index, (label, (comparison, trend)) in enumerate(curves.items()):
-        x, color, marker = 1 / comparison["n_spins"].values, f"C{index % 7}", "os^Dvp"[index % 6]
+        x, color, fmt = 1 / comparison["n_spins"].values, f"C{index}", marker(index)
         shift = 0.004 * (index - (count - 1) / 2) * x.max()  # so that the bars can be told
         difference, error = comparison["overlap_difference"], comparison["overlap_error"]
-        axes.errorbar(
-            x + shift, 1e3 * difference, 1e3 * error, label=label, fmt=marker, color=color
-        )
+        axes.errorbar(x + shift, 1e3 * difference, 1e3 * error, label=label, fmt=fmt, color=color)
         limit, slope = trend["limit"].item(), trend["coefficient"].sel(power=1).item()
         if np.isfinite(slope):
             axes.axline((0, 1e3 * limit), slope=1e3 * slope, color=color, lw=0.9)
             spread = 1e3 * trend["limit_error"].item()
-            axes.errorbar(shift, 1e3 * limit, spread, fmt=marker, color=color, mfc="w")
+            axes.errorbar(shift, 1e3 * limit, spread, fmt=fmt, color=color, mfc="w")
     sizes = sorted({int(n) for comparison, _ in curves.values() for n in comparison["n_spins"]})
     axes.set_xticks([0, *(1 / n for n in sizes)], [r"$\infty$", *(f"1/{n}" for n in sizes)])
     axes.tick_params(axis="x", rotation=45)
@@ -72,8 +70,8 @@ def draw_deviation(axes: Axes, comparison: xr.Dataset) -> None:
             sizes * spread,
             1e3 * one["overlap_difference"],
             1e3 * one["overlap_error"],
-            fmt="os^Dvp"[index % 6],
-            color=f"C{index % 7}",
+            fmt=marker(index),
+            color=f"C{index}",
             label=rf"$\alpha={alpha:g}$, $T={T:g}$",
         )
     axes.axhline(0, color="k", linewidth=1)

@@ -7,7 +7,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-MARKERS = {2: "o", 3: "s", 4: "^"}
+from thermolimit.figures.marks import draw_means
+
+ORDERS = (2, 3, 4)
 
 
 def draw(tree: xr.DataTree) -> Figure:
@@ -34,20 +36,18 @@ def _loads(data: xr.Dataset, order: int) -> np.ndarray:
 def _first_steps(axes: Axes, tree: xr.DataTree) -> None:
     comparison, simulation = tree["comparison"].to_dataset(), tree["simulation"].to_dataset()
     theory = tree["lines/steps"].to_dataset()
-    for k, order in enumerate(MARKERS):
+    for k, order in enumerate(ORDERS):
         alpha = _loads(simulation, order)[1]
         line = theory.sel(interaction_order=order, pattern_load=alpha)
         size = _sizes(comparison, "overlap_simulation", order)[-1]
         one = comparison.sel(interaction_order=order, pattern_load=alpha, n_spins=size)
-        for step, (name, style, fill) in enumerate(
-            (("first", "-", f"C{k}"), ("second", "--", "w"))
-        ):
+        for step, (name, style) in enumerate((("first", "-"), ("second", "--"))):
             axes.plot(line["start_overlap"], line[name], style, color=f"C{k}")
-            axes.errorbar(
-                one["start_overlap"], one["overlap_simulation"].sel(burn_in=step),
-                one["overlap_error"].sel(burn_in=step), fmt=MARKERS[order], color=f"C{k}",
-                mfc=fill, ecolor="k",
-                label=rf"$P = {order}$, $\alpha = {alpha:g}$, $N = {size}$" if step == 0 else None,
+            draw_means(
+                axes, one["start_overlap"], one["overlap_simulation"].sel(burn_in=step),
+                one["overlap_error"].sel(burn_in=step), k,
+                rf"$P = {order}$, $\alpha = {alpha:g}$, $N = {size}$" if step == 0 else None,
+                hollow=step == 1,
             )  # fmt: skip
     axes.axline((0, 0), slope=1, color="0.6", lw=0.8)
     axes.set(
@@ -62,18 +62,18 @@ def _first_steps(axes: Axes, tree: xr.DataTree) -> None:
 
 def _probability(axes: Axes, tree: xr.DataTree) -> None:
     simulation = tree["simulation"].to_dataset()
-    for k, order in enumerate(MARKERS):
+    for k, order in enumerate(ORDERS):
         alpha = _loads(simulation, order)[1]
         smaller, larger = _sizes(simulation, "retrieved", order)[-2:]
-        for size, fill in ((smaller, "w"), (larger, f"C{k}")):
+        for size in (smaller, larger):
             one = simulation["retrieved"].sel(
                 interaction_order=order, pattern_load=alpha, n_spins=size
             )
             p, count = one.mean("replica"), 2 * one.sizes["replica"]
-            axes.errorbar(
-                p["start_overlap"], p, np.sqrt(p * (1 - p) / count), fmt=f"{MARKERS[order]}-",
-                lw=0.7, color=f"C{k}", mfc=fill, ecolor="k",
-                label=rf"$P = {order}$, $\alpha = {alpha:g}$, $N = {size}$",
+            draw_means(
+                axes, p["start_overlap"], p, np.sqrt(p * (1 - p) / count), k,
+                rf"$P = {order}$, $\alpha = {alpha:g}$, $N = {size}$",
+                hollow=size == smaller, ls="-", lw=0.7,
             )  # fmt: skip
         line = tree[f"lines/border_{order}"].to_dataset().sel(pattern_load=alpha)
         axes.axvline(line["critical_overlap"].item(), color=f"C{k}", ls="-", lw=1.2)
@@ -90,7 +90,7 @@ def _probability(axes: Axes, tree: xr.DataTree) -> None:
 
 def _border(axes: Axes, tree: xr.DataTree) -> None:
     simulation = tree["simulation"].to_dataset()
-    for k, order in enumerate(MARKERS):
+    for k, order in enumerate(ORDERS):
         line = tree[f"lines/border_{order}"].to_dataset()
         axes.plot(
             line["pattern_load"], line["critical_overlap"], color=f"C{k}",
@@ -103,10 +103,9 @@ def _border(axes: Axes, tree: xr.DataTree) -> None:
         )  # fmt: skip
         size = _sizes(simulation, "half_retrieval", order)[-1]
         one = simulation.sel(interaction_order=order, n_spins=size)
-        axes.errorbar(
-            one["pattern_load"], one["half_retrieval"], one["half_retrieval_error"],
-            fmt=MARKERS[order], color=f"C{k}", mec="k", mew=0.8, ecolor="k",
-            label=f"$P = {order}$, simulation, $N = {size}$",
+        draw_means(
+            axes, one["pattern_load"], one["half_retrieval"], one["half_retrieval_error"], k,
+            f"$P = {order}$, simulation, $N = {size}$",
         )  # fmt: skip
     axes.set(
         xlabel=r"load, $\alpha = P!\, K / 2 N^{P-1}$",

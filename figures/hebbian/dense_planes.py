@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from thermolimit.figures.overlaps import OK
+from thermolimit.figures.marks import OK
 
 LINES = {
     "spinodal": ("-", 1.8, "retrieval appears (RS)"),

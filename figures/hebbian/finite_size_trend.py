@@ -6,6 +6,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from thermolimit.figures.marks import marker
 from thermolimit.figures.overlaps import draw_trend
 
 
@@ -39,5 +40,5 @@ def draw(tree: xr.DataTree) -> Figure:
 def _fractions(axes: Axes, fraction: xr.DataArray) -> None:
     for k, name in enumerate(fraction["network"].values):
         one = fraction.sel(network=name)
-        axes.plot(1 / one["n_spins"], one, "os^"[k] + "-", lw=0.9, color=f"C{k}")
+        axes.plot(1 / one["n_spins"], one, marker(k) + "-", lw=0.9, color=f"C{k}")
     axes.set(ylim=(0, 1.05), ylabel="fraction that retrieves")

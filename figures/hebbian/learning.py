@@ -7,9 +7,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from thermolimit.figures.overlaps import OK
+from thermolimit.figures.marks import OK, draw_means, largest
 
-COLORS = {2: "C2", 3: "C0", 4: "C1"}
+COLORS = {2: 2, 3: 0, 4: 1}  # of the interaction orders
 STYLES = {"supervised": ("-", "o"), "unsupervised": ("--", "s")}
 
 
@@ -30,7 +30,7 @@ def _line(axes: Axes, name: str, states: xr.Dataset) -> None:
     protocol, _, order = name.rpartition("_")
     found = states["overlap"].where(states["status"] == OK)
     axes.plot(
-        states["examples"], found, STYLES[protocol][0], color=COLORS[int(order)],
+        states["examples"], found, STYLES[protocol][0], color=f"C{COLORS[int(order)]}",
         label=f"$P = {order}$, {protocol}",
     )  # fmt: skip
     at = {name: states[name].item() for name in ("pattern_load", "temperature", "quality")}
@@ -45,14 +45,13 @@ def _line(axes: Axes, name: str, states: xr.Dataset) -> None:
 
 
 def _points(axes: Axes, comparison: xr.Dataset) -> None:
-    largest = comparison.isel(n_spins=int(comparison["n_spins"].argmax("n_spins")))
-    order = int(largest["interaction_order"])
+    simulated = largest(comparison)
+    order = int(simulated["interaction_order"])
     for protocol, (_, marker) in STYLES.items():
-        one = largest.sel(protocol=protocol)
-        axes.errorbar(
-            one["examples"], one["overlap_simulation"], one["overlap_error"], fmt=marker,
-            color=COLORS[order], mec="k", mew=0.8, ecolor="k", ms=7, zorder=3,
-            label=f"$P = {order}$, {protocol}, N = {int(largest['n_spins'])}",
+        one = simulated.sel(protocol=protocol)
+        draw_means(
+            axes, one["examples"], one["overlap_simulation"], one["overlap_error"], COLORS[order],
+            f"$P = {order}$, {protocol}, N = {int(one['n_spins'])}", fmt=marker, ms=7, zorder=3,
         )  # fmt: skip
     axes.legend(loc="lower right")
 

@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from thermolimit.figures.overlaps import OK
+from thermolimit.figures.marks import OK
 
 Lines = dict[str, xr.Dataset]
 ORDERS = {2: ("C2", "^"), 3: ("C0", "o"), 4: ("C1", "s")}

@@ -6,7 +6,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-MARKERS = {2: "o", 3: "s", 4: "^"}
+from thermolimit.figures.marks import draw_means, largest
+
+ORDERS = (2, 3, 4)
 LABELS = {
     "overlap": "overlap with each mixed pattern, $m$",
     "energy": "energy per spin, $u$",
@@ -25,9 +27,8 @@ def draw(tree: xr.DataTree) -> Figure:
 
 
 def _over_temperature(axes: Axes, tree: xr.DataTree, name: str) -> None:
-    comparison = tree["comparison"].to_dataset()
-    largest = comparison.isel(n_spins=int(comparison["n_spins"].argmax("n_spins")))
-    for k, order in enumerate(MARKERS):
+    simulated = largest(tree["comparison"].to_dataset())
+    for k, order in enumerate(ORDERS):
         states = tree[f"lines/mixture_{order}"].to_dataset()
         limit = states.attrs["instability"]
         stable = (states["temperature"] <= limit) & (states["growth_rate"] < 0)
@@ -37,11 +38,10 @@ def _over_temperature(axes: Axes, tree: xr.DataTree, name: str) -> None:
             kept["temperature"], kept[name], color=f"C{k}",
             label=rf"$P = {order}$, stable to $T = {limit:.4f}$",
         )  # fmt: skip
-        one = largest.sel(interaction_order=order).dropna("temperature", subset=[f"{name}_error"])
-        axes.errorbar(
-            one["temperature"], one[f"{name}_simulation"], one[f"{name}_error"],
-            fmt=MARKERS[order], color=f"C{k}", mec="k", mew=0.8, ecolor="k",
-            label=f"$P = {order}$, $N = {int(largest['n_spins'])}$",
+        one = simulated.sel(interaction_order=order).dropna("temperature", subset=[f"{name}_error"])
+        draw_means(
+            axes, one["temperature"], one[f"{name}_simulation"], one[f"{name}_error"], k,
+            f"$P = {order}$, $N = {int(one['n_spins'])}$",
         )  # fmt: skip
     axes.set(
         xlabel="temperature, $T$",
@@ -51,7 +51,7 @@ def _over_temperature(axes: Axes, tree: xr.DataTree, name: str) -> None:
 
 
 def _over_load(axes: Axes, tree: xr.DataTree) -> None:
-    for k, order in enumerate(MARKERS):
+    for k, order in enumerate(ORDERS):
         for name, style, words in (("load", "-", "mixture"), ("pattern_load", "--", "pattern")):
             line = tree[f"lines/{name}_{order}"].to_dataset()
             axes.plot(

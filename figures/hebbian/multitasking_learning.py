@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from thermolimit.figures.overlaps import OK
-
-MARKERS = "os^Dvp"
+from thermolimit.figures.marks import OK, draw_means, largest, over_replicas
 
 
 def draw(tree: xr.DataTree) -> Figure:
     """One panel of overlaps per entropy of the examples, and loss against energy."""
     states = tree["lines/states"].to_dataset()
     states = states.where(states["status"] == OK)
-    simulated = tree["simulation"].to_dataset()
-    simulated = simulated.isel(n_spins=int(simulated["n_spins"].argmax("n_spins")))
+    simulated = largest(tree["simulation"].to_dataset())
     entropies = states["entropy"].values
     figure = Figure(figsize=(4.2 * (len(entropies) + 1), 4.4))
     *panels, cost = figure.subplots(1, len(entropies) + 1)
@@ -27,7 +23,8 @@ def draw(tree: xr.DataTree) -> Figure:
     for k, rho in enumerate(entropies):
         one, points = states.sel(entropy=rho), simulated.sel(entropy=rho)
         cost.plot(one["energy"], one["loss"], color=f"C{k}", label=rf"theory, $\rho = {rho:g}$")
-        _points(cost, points["energy"].mean("replica"), points["loss"], k, rf"$\rho = {rho:g}$")
+        energy, loss = points["energy"].mean("replica"), over_replicas(points["loss"])
+        draw_means(cost, energy, *loss, k, rf"$\rho = {rho:g}$")
     cost.set(xlabel="energy per spin, $u$", ylabel=r"loss", title="Loss = constant + 2 x energy")
     cost.legend()
     return figure
@@ -40,17 +37,8 @@ def _overlaps(axes: Axes, theory: xr.Dataset, simulated: xr.Dataset) -> None:
             theory["temperature"], abs(theory["overlaps"].isel(pattern=k)),
             color=f"C{k}", lw=4 - 1.2 * k, label=f"$m_{k + 1}$, theory",
         )  # fmt: skip
-        overlap = simulated["overlaps"].isel(pattern=k)
+        overlap = over_replicas(simulated["overlaps"].isel(pattern=k))
         label = f"$m_{k + 1}$, N = {int(simulated['n_spins'])}"
-        _points(axes, simulated["temperature"], overlap, k, label)
+        draw_means(axes, simulated["temperature"], *overlap, k, label)
     axes.set(xlabel="temperature, $T$", ylabel=r"overlap with pattern $k$, $m_k$", ylim=(0, None))
     axes.legend()
-
-
-def _points(axes: Axes, x: xr.DataArray, samples: xr.DataArray, k: int, label: str) -> None:
-    """Means over replicas with standard errors."""
-    error = samples.std("replica", ddof=1) / np.sqrt(samples.sizes["replica"])
-    axes.errorbar(
-        x, samples.mean("replica"), error, fmt=MARKERS[k], color=f"C{k}", mec="k", mew=0.8,
-        ecolor="k", label=label,
-    )  # fmt: skip

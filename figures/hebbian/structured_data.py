@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-MARKERS = "os^Dvp"
+from thermolimit.figures.marks import draw_means, over_replicas
 
 
 def draw(tree: xr.DataTree) -> Figure:
@@ -46,11 +45,7 @@ def draw(tree: xr.DataTree) -> Figure:
 
 def _lines(axes: Axes, samples: xr.DataArray, along: str) -> None:
     """Means over independent splits with standard errors, one line per interaction order."""
-    error = samples.std("replica", ddof=1) / np.sqrt(samples.sizes["replica"])
-    mean = samples.mean("replica")
     for k, order in enumerate(samples["interaction_order"].values):
-        axes.errorbar(
-            samples[along], mean.sel(interaction_order=order), error.sel(interaction_order=order),
-            fmt=MARKERS[k % len(MARKERS)] + "-", lw=0.9, color=f"C{k}", label=f"$P = {order}$",
-        )  # fmt: skip
+        one = over_replicas(samples.sel(interaction_order=order))
+        draw_means(axes, samples[along], *one, k, f"$P = {order}$", ls="-", lw=0.9)
     axes.set_ylim(0, 1)

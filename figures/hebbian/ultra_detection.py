@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from thermolimit.figures.overlaps import OK
+from thermolimit.figures.marks import OK, draw_means, marker
 
 
 def draw(tree: xr.DataTree) -> Figure:
@@ -36,8 +36,8 @@ def draw(tree: xr.DataTree) -> Figure:
 def _points(axes: Axes, one: xr.Dataset, name: str, k: int) -> None:
     for j, n_spins in enumerate(one["n_spins"].values):
         here = one.sel(n_spins=n_spins)
-        axes.errorbar(
-            here["noise"] + 0.006 * (2 * k + j - 1.5), here[name], here["overlap_error"],
-            fmt="os^D"[j % 4], color=f"C{k}", mfc="w" if j == 0 else None,
-            label=rf"$N = {n_spins}$, $\alpha = {one['pattern_load'].item():g}$",
+        draw_means(
+            axes, here["noise"] + 0.006 * (2 * k + j - 1.5), here[name], here["overlap_error"], k,
+            rf"$N = {n_spins}$, $\alpha = {one['pattern_load'].item():g}$",
+            hollow=j == 0, fmt=marker(j),
         )  # fmt: skip

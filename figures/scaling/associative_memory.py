@@ -7,13 +7,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-OK = 1  # status of a point that can be trusted
+from thermolimit.figures.marks import OK, draw_means
+
 NAMES = {
     "frequencies": r"frequencies, $q = p$",
     "square_roots": r"square roots, $q = p^{1/2}$",
     "threshold": r"threshold, $q = 1$ of $d/8$ tokens",
 }
-MARKERS = "os^D"
 INFINITE = 0  # samples of infinite data
 
 
@@ -68,10 +68,7 @@ def _over_samples(axes: Axes, tree: xr.DataTree, comparison: xr.Dataset) -> None
 
 
 def _points(axes: Axes, x: xr.DataArray, points: xr.Dataset, k: int, label: str) -> None:
-    axes.errorbar(
-        x, points["error_simulation"], points["error_error"], fmt=MARKERS[k % len(MARKERS)],
-        color=f"C{k}", mec="k", mew=0.8, ecolor="k", label=label,
-    )  # fmt: skip
+    draw_means(axes, x, points["error_simulation"], points["error_error"], k, label)
 
 
 def _guide(axes: Axes, x: np.ndarray, y: np.ndarray, slope: float, name: str) -> None:

@@ -30,16 +30,15 @@ def draw(tree: xr.DataTree) -> Figure:
     low, high = json.loads(tree.attrs["grid"])["flops"]
     for axes, name in ((loss, "loss_exponent"), (dimension, "dimension_exponent")):
         _excess(figure, axes, tree, name)
-    loss.set_title(rf"Exponent of the loss, $f = 10^{{{log(low)}}}$ to $10^{{{log(high)}}}$")
+    loss.set_title(f"Exponent of the loss, $f = {_power_of_ten(low)}$ to ${_power_of_ten(high)}$")
     dimension.set_title(r"Exponent of the dimension; hatched: limit $\xi = 1/2$")
     hatch_half(dimension, tree["lines/limits"].to_dataset()["dimension_exponent"])
     _cut(cut, tree["lines/cut"].to_dataset(), tree["lines/cut_limits"].to_dataset())
     return figure
 
 
-def log(number: float) -> str:
-    """Power of ten."""
-    return f"{np.log10(number):g}"
+def _power_of_ten(number: float) -> str:
+    return f"10^{{{np.log10(number):g}}}"
 
 
 def _excess(figure: Figure, axes: Axes, tree: xr.DataTree, name: str) -> None:

@@ -6,13 +6,14 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from thermolimit.figures.marks import draw_means
+
 PIECES = {
     "forcing_pure_point": (":", "$F_{pp}$"),
     "forcing_continuous": ("-.", "$F_{ac}$"),
     "irreducible_loss": ("--", "$F_0$"),
     "kernel_pure_point": ((0, (5, 1, 1, 1, 1, 1)), r"$K_{pp} / \gamma B$"),
 }
-MARKERS = "os^Dv"
 
 
 def draw(tree: xr.DataTree) -> Figure:
@@ -46,10 +47,10 @@ def _panel(axes: Axes, theory: xr.Dataset, comparison: xr.Dataset) -> None:
     for k, d in enumerate(theory["dimension"].values):
         loss = theory["loss"].sel(dimension=d)
         simulated = comparison.sel(dimension=d)
-        axes.errorbar(
-            loss["step"], loss * simulated["relative_loss_simulation"],
-            loss * simulated["relative_loss_error"], fmt=MARKERS[k % 5], ms=3.5, color=f"C{k}",
-            mec="k", mew=0.5, elinewidth=0.8, label=f"SGD, $d = {d}$",
+        draw_means(
+            axes, loss["step"], loss * simulated["relative_loss_simulation"],
+            loss * simulated["relative_loss_error"], k, f"SGD, $d = {d}$",
+            ms=3.5, mew=0.5, elinewidth=0.8,
         )  # fmt: skip
     lowest, highest = float(theory["loss"].min()), float(theory["loss"].max())
     axes.set_ylim(lowest / 3, 2 * highest)

@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-MARKERS = "os^Dv"
+from thermolimit.figures.marks import draw_means
 
 
 def draw(tree: xr.DataTree) -> Figure:
@@ -28,10 +28,9 @@ def _panel(axes: Axes, theory: xr.Dataset, comparison: xr.Dataset) -> None:
         exact = theory["loss"].sel(algorithm=name)
         axes.plot(exact["step"], exact, color=f"C{k}", label=f"{name}, exact")
         simulated = comparison.sel(algorithm=name)
-        axes.errorbar(
-            simulated["step"], simulated["loss_simulation"], simulated["loss_error"],
-            fmt=MARKERS[k], ms=3.5, color=f"C{k}", mec="k", mew=0.5, elinewidth=0.8,
-            label=f"{name}, simulated",
+        draw_means(
+            axes, simulated["step"], simulated["loss_simulation"], simulated["loss_error"], k,
+            f"{name}, simulated", ms=3.5, mew=0.5, elinewidth=0.8,
         )  # fmt: skip
     irreducible = float(theory["irreducible_loss"])
     axes.axhline(irreducible, color="0.35", ls="--", lw=1.2, label=r"$P_\infty$")

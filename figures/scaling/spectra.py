@@ -7,6 +7,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from thermolimit.figures.marks import draw_means, largest
+
 ROWS = {
     "eigenvalues": "eigenvalues per $d \\ln \\lambda$",
     "target_power": "power of the target per $d \\ln \\lambda$",
@@ -17,7 +19,7 @@ def draw(tree: xr.DataTree) -> Figure:
     """Theory in narrow bins (thin) and in those of the simulation (steps); drawn W as points."""
     nodes = (tree[name].to_dataset() for name in ("theory", "comparison", "lines/narrow"))
     theory, comparison, narrow = nodes
-    theory, comparison = theory.isel(dimension=-1), comparison.isel(dimension=-1)
+    theory, comparison = largest(theory, "dimension"), largest(comparison, "dimension")
     figure = Figure(figsize=(9.5, 6.6))
     grid = figure.subplots(2, theory.sizes["alpha"], sharex="col", squeeze=False)
     for row, (name, label) in zip(grid, ROWS.items(), strict=True):
@@ -45,10 +47,10 @@ def _panel(
     heights = (theory[name] / theory["width"]).values
     axes.stairs(heights[::-1], bounds[::-1], color="C0", lw=1.6, label="theory, bins as simulated")
     width = theory["width"]
-    axes.errorbar(
-        theory["eigenvalue"], comparison[f"{name}_simulation"] / width,
-        comparison[f"{name}_error"] / width, fmt="o", color="C1", mec="k", mew=0.5, ms=4.5,
-        label=f"drawn $W$, mean of {int(comparison['replicas'].max())}",
+    draw_means(
+        axes, theory["eigenvalue"], comparison[f"{name}_simulation"] / width,
+        comparison[f"{name}_error"] / width, 1,
+        f"drawn $W$, mean of {int(comparison['replicas'].max())}", fmt="o", mew=0.5, ms=4.5,
     )  # fmt: skip
     highest = float(np.max(narrow[name] / narrow["width"]))
     axes.set(xscale="log", yscale="log", ylim=(highest / 1e4, 2 * highest))
