@@ -9,6 +9,7 @@ from thermolimit.leaves import Interval, Label
 
 from .branches import trace_branch
 from .certificates import certify
+from .descent import descend
 from .diagrams import phase_diagram
 from .failures import ConvergenceError, ConvergenceWarning
 from .flows import trajectory
@@ -36,6 +37,7 @@ __all__ = [
     "certify",
     "coexistence",
     "continuous_transition",
+    "descend",
     "distinct",
     "equilibrium",
     "evaluate",

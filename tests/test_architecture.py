@@ -58,7 +58,7 @@ def test_theories_and_solvers_draw_no_random_numbers(name):
 
 
 def test_only_the_edge_of_the_solvers_knows_xarray():
-    edge = {"labelled", "lanes", "grid", "failures", "flows", "formulas", "volterra"}
+    edge = {"labelled", "lanes", "grid", "failures", "flows", "formulas", "volterra", "descent"}
     edge |= {"branches", "lines", "line_data", "certificates", "survey", "meetings", "diagrams"}
     using = {
         path.stem for path in FILES if path.parts[0] == "solvers" and "xarray" in imported(path)
