@@ -125,13 +125,14 @@ def phases(n_patterns: int, resolution: int) -> xr.Dataset:
     below = round(resolution / HIGHEST)
     t = (np.arange(resolution) + 0.5) / below
     reduced = xr.DataArray(t, {"reduced_temperature": t}, ["reduced_temperature"])
-    data = solvers.saddle_points(
-        stored(n_patterns), dilution=d, temperature=reduced * temperature(d, 1.0),
-        on_failure="keep",
-    )  # fmt: skip
+    theory = stored(n_patterns)
     # near d_s one start or another may take too long, where the others have arrived
-    found = solvers.equilibrium(data)[["status"]]
-    return found.assign(phase=multitasking.phases(data))
+    data = solvers.saddle_points(
+        theory, dilution=d, temperature=reduced * temperature(d, 1.0), on_failure="keep"
+    )
+    found = solvers.descend(theory, data)
+    kept = ["class_overlaps", "growth_rate", "residual", "status", "descents"]
+    return found[kept].assign(phase=multitasking.phases(found))
 
 
 def critical() -> xr.Dataset:

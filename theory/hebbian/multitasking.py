@@ -40,7 +40,6 @@ from thermolimit.solvers import (
     SelfConsistent,
     SinhTrapezoid,
     Status,
-    equilibrium,
     expectation,
 )
 from thermolimit.solvers.quadrature import GaussianRule
@@ -486,7 +485,8 @@ def phases(data: xr.Dataset) -> xr.DataArray:
     Parameters
     ----------
     data : xarray.Dataset
-        ``saddle_points(Multitasking(...), ...)`` with all starts.
+        One state per point: ``descend(theory, saddle_points(theory, ...))`` with a
+        ``Multitasking`` theory and all its starts.
 
     Returns
     -------
@@ -495,9 +495,7 @@ def phases(data: xr.Dataset) -> xr.DataArray:
         ``hierarchical`` (several, with different overlaps), ``symmetric`` (all, with the same),
         ``mixed`` (anything between these two); ``undecided`` where no stable state was found.
     """
-    lowest = equilibrium(data)
-    scale = 1 - data["dilution"]
-    overlaps = abs(lowest["class_overlaps"]) / scale
+    overlaps = abs(data["class_overlaps"]) / (1 - data["dilution"])
     served = (overlaps > SERVED).sum("pattern")
     ordered = overlaps.copy(data=np.sort(overlaps.values, axis=overlaps.get_axis_num("pattern")))
     steps = ordered.diff("pattern").where(ordered.isel(pattern=slice(1, None)) > SERVED)
@@ -508,7 +506,8 @@ def phases(data: xr.Dataset) -> xr.DataArray:
     phase = phase.where(~every, PHASES.index("symmetric"))
     for count, name in enumerate(("ergodic", "pure")):
         phase = phase.where(served != count, PHASES.index(name))
-    phase = phase.where(lowest["status"] == Status.OK, 0).astype(np.int8)
+    stable = (data["status"] == Status.OK) & (data["growth_rate"] < 0)
+    phase = phase.where(stable, PHASES.index("undecided")).astype(np.int8)
     phase.attrs = {
         "long_name": "phase",
         "flag_values": list(range(len(PHASES))),

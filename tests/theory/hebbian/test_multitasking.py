@@ -2,13 +2,14 @@
 
 import itertools
 import math
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize
 
 from thermolimit import solvers
 from thermolimit.solvers import SinhTrapezoid, Status
@@ -370,19 +371,94 @@ def test_without_noise_zero_temperature_is_the_hierarchy():
 # phases and input
 
 
+def named(found):
+    """Names of the phases at all points."""
+    return np.array(multitasking.PHASES)[multitasking.phases(found).values]
+
+
+def equilibrium(theory, **controls):
+    return solvers.descend(theory, solvers.saddle_points(theory, **controls))
+
+
 def test_phases_of_two_patterns_in_the_corners_of_the_plane():
     d = xr.DataArray([0.2, 0.2, 0.5, 0.85], dims="point")
     t = xr.DataArray([1.2, 0.6, 0.2, 0.5], dims="point")
-    data = solvers.saddle_points(stored(2), dilution=d, temperature=t * (1 - d))
-    found = np.array(multitasking.PHASES)[multitasking.phases(data).values]
-    assert found.tolist() == ["ergodic", "pure", "hierarchical", "symmetric"]
+    found = equilibrium(stored(2), dilution=d, temperature=t * (1 - d))
+    assert named(found).tolist() == ["ergodic", "pure", "hierarchical", "symmetric"]
 
 
 def test_between_hierarchical_and_symmetric_some_overlaps_are_equal():
-    data = solvers.saddle_points(stored(3), dilution=0.7, temperature=0.09)
-    assert multitasking.PHASES[multitasking.phases(data).item()] == "mixed"
-    data["status"][:] = Status.NOT_CONVERGED
-    assert multitasking.PHASES[multitasking.phases(data).item()] == "undecided"
+    found = equilibrium(stored(3), dilution=0.7, temperature=0.09)
+    assert named(found) == "mixed"
+    unstable, failed = found.copy(deep=True), found.copy(deep=True)
+    unstable["growth_rate"][...] = 0.0
+    failed["status"][...] = Status.NOT_CONVERGED
+    assert named(unstable) == named(failed) == "undecided"
+
+
+def test_the_phase_below_a_continuous_transition_is_that_of_the_state_that_branches_off():
+    branch = solvers.trace_branch(
+        stored(2), "temperature", start="pure", dilution=0.3, temperature=0.4, bounds=(0.05, 0.69)
+    )
+    transition = solvers.continuous_transition(stored(2), branch)
+    below = np.array([1e-2, 1e-3, 1e-4, 1e-5])
+    data = solvers.saddle_points(
+        stored(2), start=["pure"], dilution=0.3,
+        temperature=transition["temperature"].item() * (1 - below),
+    )  # fmt: skip
+    pure, found = data.isel(start=0), solvers.descend(stored(2), data)
+    assert (pure["overlaps"].sel(pattern=1) == 0).all()  # from which no iteration departs
+    assert (pure["growth_rate"] > 0).all()
+    assert (found["descents"] == 1).all()
+    assert (named(found) == "hierarchical").all()
+    # a small overlap obeys dm/dt = g m + b m^3 / 6 with the growth rate g of the pure state
+    ratio = (found["overlaps"].sel(pattern=1) ** 2).values * transition["cubic"].item()
+    ratio /= -6 * pure["growth_rate"].values
+    gaps = abs(ratio - 1)
+    np.testing.assert_allclose(gaps[:-1] / gaps[1:], 10, rtol=0.2)  # of the next order in below
+    assert gaps[-1] < 1e-4
+
+
+def all_entries(K, d):
+    """Entries of K patterns on a spin (3^K, K) and their probabilities, as they are defined."""
+    xi = np.array(list(itertools.product([-1.0, 0.0, 1.0], repeat=K)))
+    return xi, np.where(xi == 0, d, (1 - d) / 2).prod(axis=1)
+
+
+@pytest.mark.parametrize(
+    "K, dilution, reduced, phase",
+    [
+        (4, 0.77, 0.011 + 9 * 1.189 / 39, "mixed"),
+        pytest.param(8, 0.57, 0.011 + 1.189 / 9, "hierarchical", marks=pytest.mark.slow),
+    ],
+)
+def test_where_all_starts_end_on_unstable_states_the_phase_is_that_of_the_minimum(
+    K, dilution, reduced, phase
+):
+    T = reduced * (1 - dilution)
+    data = solvers.saddle_points(stored(K), dilution=dilution, temperature=T)
+    assert solvers.equilibrium(data)["status"] == Status.MISSING
+    found = solvers.descend(stored(K), data)
+    assert named(found) == phase
+    assert found["residual"] < 1e-10
+    assert found["growth_rate"] < 0
+    xi, weight = all_entries(K, dilution)
+
+    def free_energy(n):
+        field = xi @ n / T
+        slope = n - (weight * np.tanh(field)) @ xi
+        return n @ n / 2 - T * (weight @ np.logaddexp(field, -field)), slope
+
+    rng = np.random.default_rng(5)
+    begun = rng.uniform(0, 1 - dilution, (30, K))
+    minima = [minimize(free_energy, n, jac=True, options={"gtol": 1e-9}) for n in begun]
+    lowest = min(minima, key=lambda minimum: minimum.fun)
+    assert found["free_energy"].item() == pytest.approx(lowest.fun, abs=1e-14)
+    # the slope over the smallest curvature
+    apart = 1e-9 / -found["growth_rate"].item()
+    np.testing.assert_allclose(
+        np.sort(abs(found["overlaps"].values)), np.sort(abs(lowest.x)), atol=apart
+    )
 
 
 @pytest.mark.parametrize(
@@ -424,12 +500,37 @@ def test_the_whole_diagram_is_solved(K):
     t = xr.DataArray(np.linspace(0.011, 1.2, 40 if K < 8 else 10), dims="reduced")
     data = solvers.saddle_points(stored(K), dilution=d, temperature=t * (1 - d))
     assert (data["status"] == Status.OK).all()
-    # next to a transition no start may lead to the stable state: the lowest one found is then
-    # a saddle that has just become unstable, and the phase is undecided, not guessed
-    undecided = multitasking.phases(data) == 0
-    lowest = data["growth_rate"].isel(start=data["free_energy"].argmin("start"))
-    assert undecided.mean() < 0.01
-    assert (lowest.where(undecided, 0) < 0.01).all()
+    found = solvers.descend(stored(K), data)
+    assert (found["status"] == Status.OK).all()
+    assert (found["growth_rate"] < 0).all()
+    assert (named(found) != "undecided").all()
+
+
+@dataclass(frozen=True)
+class Scattered(Multitasking):
+    """Multitasking that starts at random overlaps, of which the first are the largest."""
+
+    @property
+    def starts(self):
+        shapes = np.random.default_rng(0).dirichlet(np.full(self.n_patterns, 0.7), 24) ** 0.5
+        shapes = -np.sort(-shapes, axis=1)
+
+        def begin(shape):
+            return lambda control: self.Order((1 - control.dilution) * jnp.asarray(shape))
+
+        return {f"{k}": begin(shape) for k, shape in enumerate(shapes)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("K", [2, 3, 4])
+def test_the_phases_do_not_depend_on_the_starts(K):
+    d = xr.DataArray(np.linspace(0.01, 0.97, 49), dims="dilution")
+    t = xr.DataArray(np.linspace(0.011, 1.2, 40), dims="reduced")
+    found, other = (
+        equilibrium(theory, dilution=d, temperature=t * (1 - d))
+        for theory in (stored(K), Scattered(K, "storage"))
+    )
+    np.testing.assert_array_equal(named(found), named(other))
 
 
 @pytest.mark.slow
