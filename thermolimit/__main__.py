@@ -87,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
         verb = verbs.add_parser(name, help=summary, description=summary)
         also = "; or the store of a sweep" if name in ("status", "verify") else ""
         verb.add_argument("study", help=f"family/name, as `thermolimit list` shows it{also}")
-        verb.add_argument("--profile", default="quick", help="quick (default) or full")
+        verb.add_argument(
+            "--profile", default="quick", help="quick (default), full, or another one of the study"
+        )
         verb.add_argument("--out", type=Path, help="folder; default results/STUDY")
         verb.set_defaults(verb=function)
         if name == "run":
