@@ -160,7 +160,12 @@ class Tolerance:
 
 
 class Agreement(NamedTuple):
-    """One observable at one size."""
+    """One observable at one size.
+
+    Runs at different points of a sweep are independent, and ``error`` adds theirs in quadrature.
+    Records of the same run (over ``step``, ``pattern``, ``bin``) are not: their errors are added as
+    if they were fully correlated, which is the most that it can be.
+    """
 
     observable: str
     size: int
@@ -218,10 +223,16 @@ def _agreement(name: str, size: int, chosen: xr.Dataset, tolerance: Tolerance) -
         difference.size - count,
         int(within.sum()),
         float(difference.where(compared).mean()) if count else float("nan"),
-        float(np.sqrt((error.where(compared) ** 2).sum()) / count) if count else float("nan"),
+        _error_of_sum(error.where(compared), chosen["replicas"]) / count if count else float("nan"),
         worst,
         where,
     )
+
+
+def _error_of_sum(error: xr.DataArray, replicas: xr.DataArray) -> float:
+    """Of all points; see ``Agreement``. A count of replicas belongs to a whole run."""
+    of_runs = error.sum([dim for dim in error.dims if dim not in replicas.dims])
+    return float(np.sqrt((of_runs**2).sum()))
 
 
 def agrees(rows: Iterable[Agreement]) -> bool:

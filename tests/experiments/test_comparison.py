@@ -211,6 +211,29 @@ def test_the_agreement_states_the_mean_deviation_with_its_error_and_the_largest_
     assert (large.mean_difference, large.error, large.largest_pull) == (-1.0, 1.0, -1.0)
 
 
+def recorded(samples: np.ndarray, temperatures: int, steps: int) -> xr.Dataset:
+    """The same numbers at every temperature and step, one status for the records of a run."""
+    axes = {"temperature": np.arange(temperatures), "step": np.arange(steps)}
+    overlap = xr.DataArray(samples, dims="replica").expand_dims(axes)
+    status = xr.full_like(overlap.isel(step=0, drop=True), Status.OK, int)
+    measured = xr.Dataset({"overlap": overlap, "status": status}, {"n_spins": 100})
+    return compare(xr.Dataset({"overlap": xr.zeros_like(overlap.isel(replica=0))}), measured)
+
+
+def test_repeating_the_records_of_a_run_does_not_make_the_error_smaller():
+    samples = np.random.default_rng(3).normal(size=11)
+    for steps in (1, 2, 40):
+        (row,) = agreement(recorded(samples, 1, steps), Tolerance())
+        assert row.compared == steps
+        assert row.error == pytest.approx(np.std(samples, ddof=1) / math.sqrt(11))
+
+
+def test_errors_at_points_of_a_sweep_add_in_quadrature_and_those_of_records_do_not():
+    samples = np.random.default_rng(4).normal(size=11)
+    (row,) = agreement(recorded(samples, 9, 5), Tolerance())
+    assert row.error == pytest.approx(np.std(samples, ddof=1) / math.sqrt(11) / math.sqrt(9))
+
+
 def test_an_axis_of_names_has_an_agreement():
     measured = xr.concat(
         [simulation([[0.0, 2.0]]), simulation([[1.0, 3.0]])],
