@@ -16,6 +16,8 @@ from thermolimit import solvers
 from thermolimit.experiments.compute_optimal import isoflop, local_exponents
 from thermolimit.theory.scaling import frontier, phases, pieces, random_features
 
+from ._networks import networks
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -64,18 +66,11 @@ def lines(grid: Grid) -> dict[str, xr.Dataset]:
     """The exact loss over its approximations, for the first of ``beta`` above ``alpha``."""
     beta = min(b for b in grid.beta if b > grid.alpha)
     step = np.unique(np.geomspace(10, 1e7, 60).round().astype(int))
-    found: list[xr.Dataset] = []
-    for d in grid.ratio_dimension:
-        given = {"alpha": grid.alpha, "dimension": d, "n_features": grid.ratio * d}
-        size = solvers.evaluate(
-            random_features.step_size, alpha=grid.alpha, reduced_step_size=grid.reduced_step_size,
-            n_features=grid.ratio * d,
-        )["step_size"].item()  # fmt: skip
-        given |= {"beta": beta, "step_size": size, "step": step}
-        exact = solvers.evaluate(random_features.loss, **given)["loss"]
-        parts = solvers.evaluate(pieces.pieces, **given)
-        one = xr.Dataset({"of_sum": exact / parts["sum"], "of_level": exact / parts["level"]})
-        # where the spectrum ends the pieces do
-        spectrum = d ** (2 * grid.alpha) / size
-        found.append(one.where(one["step"] < spectrum).drop_vars(["step_size", "n_features"]))
-    return {"ratios": xr.concat(found, "dimension")}
+    sizes = networks(grid.ratio_dimension, grid.ratio, grid.alpha, grid.reduced_step_size)
+    given = {"alpha": grid.alpha, "beta": beta, "step": step, **sizes}
+    exact = solvers.evaluate(random_features.loss, **given)["loss"]
+    parts = solvers.evaluate(pieces.pieces, **given)
+    ratios = xr.Dataset({"of_sum": exact / parts["sum"], "of_level": exact / parts["level"]})
+    # where the spectrum ends the pieces do
+    spectrum = sizes["dimension"] ** (2 * grid.alpha) / sizes["step_size"]
+    return {"ratios": ratios.where(ratios["step"] < spectrum)}

@@ -10,6 +10,7 @@ at finite d the average of the loss is larger, by 1 to 3 / d of it, and 3.5 / d 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,6 +22,7 @@ from thermolimit.simulations.recording import log_steps
 from thermolimit.simulations.scaling import random_features as network
 from thermolimit.theory.scaling import frontier, phases, random_features
 
+from ._networks import networks
 from ._relative import relative
 
 
@@ -64,21 +66,15 @@ def steps(grid: Grid) -> np.ndarray:
     return recorded[recorded >= 10]
 
 
-def over_dimension(grid: Grid) -> dict[str, xr.DataArray]:
-    """Step size and dimension of the data at every dimension."""
-    d = np.array(grid.dimension)
-    traces = [np.sum(np.arange(1.0, v + 1) ** (-2 * grid.alpha)) for v in grid.ratio * d]
-    columns = {"step_size": grid.reduced_step_size / np.array(traces), "features": grid.ratio * d}
-    return {name: xr.DataArray(x, {"dimension": d}, ["dimension"]) for name, x in columns.items()}
+def curves(grid: Grid) -> dict[str, Any]:
+    """What theory and simulation have in common."""
+    sizes = networks(grid.dimension, grid.ratio, grid.alpha, grid.reduced_step_size)
+    return {"alpha": grid.alpha, "beta": grid.beta, "step": steps(grid), **sizes}
 
 
 def predict(grid: Grid) -> xr.Dataset:
     """Loss of the simulated dimensions, and 1 as the simulated loss in units of it."""
-    chosen = over_dimension(grid)
-    data = solvers.evaluate(
-        random_features.loss, alpha=grid.alpha, beta=grid.beta, dimension=grid.dimension,
-        step_size=chosen["step_size"], n_features=chosen["features"], step=steps(grid),
-    )  # fmt: skip
+    data = solvers.evaluate(random_features.loss, **curves(grid))
     return relative(data, data)
 
 
@@ -95,16 +91,13 @@ def on_slices(loss: xr.DataArray) -> xr.Dataset:
 
 def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
     """One-pass SGD, every replica with its own W; the frontier with intervals of 95 percent."""
-    chosen = over_dimension(grid)
     data = sweep(
-        network.simulate, store=store, seed=grid.seed, replicas=grid.replicas, alpha=grid.alpha,
-        beta=grid.beta, dimension=grid.dimension, step_size=chosen["step_size"],
-        n_features=chosen["features"], step=steps(grid),
-    )  # fmt: skip
-    curves = data["loss"].where(data["status"] == solvers.Status.OK)
+        network.simulate, store=store, seed=grid.seed, replicas=grid.replicas, **curves(grid)
+    )
+    loss = data["loss"].where(data["status"] == solvers.Status.OK)
     # the mean over W comes before the interpolation in time, whose logarithm is not linear
-    found = bootstrap(curves, lambda loss: on_slices(at_flops(loss, slices(grid))))
-    mean = curves.mean("replica").assign_attrs(long_name="loss, mean over W", units="1")
+    found = bootstrap(loss, lambda one: on_slices(at_flops(one, slices(grid))))
+    mean = loss.mean("replica").assign_attrs(long_name="loss, mean over W", units="1")
     return relative(data, predict(grid)).drop_vars("loss").assign(found.assign(mean_loss=mean))
 
 

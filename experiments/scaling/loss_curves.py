@@ -20,6 +20,7 @@ from thermolimit.simulations import log_steps
 from thermolimit.simulations.scaling import random_features as network
 from thermolimit.theory.scaling import phases, pieces, random_features
 
+from ._networks import networks
 from ._relative import relative
 
 
@@ -51,18 +52,8 @@ def panels(grid: Grid) -> dict[str, Any]:
     panel = np.arange(len(grid.alpha))
     alpha, beta = (xr.DataArray(np.array(x), {"panel": panel}, ["panel"])
                    for x in (grid.alpha, grid.beta))  # fmt: skip
-    d = xr.DataArray(np.array(grid.dimension), {"dimension": list(grid.dimension)}, ["dimension"])
-    v = grid.ratio * d
-    chosen = solvers.evaluate(
-        random_features.step_size,
-        alpha=alpha,
-        reduced_step_size=grid.reduced_step_size,
-        n_features=v,
-    )
-    return {
-        "alpha": alpha, "beta": beta, "dimension": d, "n_features": v,
-        "step_size": chosen["step_size"],
-    }  # fmt: skip
+    sizes = networks(grid.dimension, grid.ratio, alpha, grid.reduced_step_size)
+    return {"alpha": alpha, "beta": beta, **sizes}
 
 
 def steps(grid: Grid) -> np.ndarray:

@@ -19,7 +19,9 @@ from thermolimit.experiments import Store, Tolerance, sweep
 from thermolimit.simulations import log_steps
 from thermolimit.simulations.scaling import disorder
 from thermolimit.simulations.scaling import momentum as network
-from thermolimit.theory.scaling import momentum, quenched, random_features
+from thermolimit.theory.scaling import momentum, quenched
+
+from ._networks import networks
 
 DRAW = 1  # the W that all runs of one dimension share
 
@@ -55,21 +57,15 @@ def steps(grid: Grid) -> np.ndarray:
 
 def numbers(grid: Grid) -> dict[str, Any]:
     """What differs between the algorithms or the dimensions."""
-    d = xr.DataArray(list(grid.dimension), {"dimension": list(grid.dimension)}, ["dimension"])
-    gamma = solvers.evaluate(
-        random_features.step_size, alpha=grid.alpha, reduced_step_size=grid.reduced_step_size,
-        n_features=grid.ratio * d,
-    )["step_size"].reset_coords(drop=True)  # fmt: skip
+    sizes = networks(grid.dimension, grid.ratio, grid.alpha, grid.reduced_step_size)
 
     def each(*values: float) -> xr.DataArray:
         return xr.DataArray(list(values), {"algorithm": list(ALGORITHMS)}, ["algorithm"])
 
-    shares = each(0.0, 1.0, 0.0) / d + each(0.0, 0.0, 1.0)
+    shares = each(0.0, 1.0, 0.0) / sizes["dimension"] + each(0.0, 0.0, 1.0)
     return {
-        "dimension": d,
-        "n_features": grid.ratio * d,
-        "step_size": gamma,
-        "momentum_size": gamma * grid.momentum * shares,
+        **sizes,
+        "momentum_size": sizes["step_size"] * grid.momentum * shares,
         "decay": each(0.0, 0.0, 1 / (2 * grid.alpha)),
         "damping": 4 + (grid.alpha + grid.beta) / grid.alpha,
     }

@@ -19,6 +19,8 @@ from thermolimit.experiments import Store, Tolerance, sweep
 from thermolimit.simulations.scaling import densities as network
 from thermolimit.theory.scaling import densities
 
+from ._networks import sizes
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -44,37 +46,30 @@ TOLERANCE = Tolerance(
 )
 
 
-def sizes(grid: Grid) -> dict[str, Any]:
-    """Both dimensions, one axis."""
-    d = xr.DataArray(list(grid.dimension), {"dimension": list(grid.dimension)}, ["dimension"])
-    return {"dimension": d, "n_features": grid.ratio * d}
+def bins(grid: Grid) -> dict[str, Any]:
+    """What theory and simulation have in common."""
+    given = {"alpha": grid.alpha, "beta": grid.beta, "rank": grid.rank}
+    return given | sizes(grid.dimension, grid.ratio)
 
 
 def predict(grid: Grid) -> xr.Dataset:
     """Masses of all bins from the deterministic equivalent."""
-    return located(
-        solvers.evaluate(
-            densities.masses, alpha=grid.alpha, beta=grid.beta, rank=grid.rank, **sizes(grid)
-        )
-    )
+    return located(solvers.evaluate(densities.masses, **bins(grid)))
 
 
 def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
     """The same of drawn W."""
     return sweep(
-        network.simulate, store=store, seed=grid.seed, replicas=grid.replicas, alpha=grid.alpha,
-        beta=grid.beta, rank=grid.rank, **sizes(grid),
-    )  # fmt: skip
+        network.simulate, store=store, seed=grid.seed, replicas=grid.replicas, **bins(grid)
+    )
 
 
 def lines(grid: Grid) -> dict[str, xr.Dataset]:
     """The theory in narrow bins at the largest dimension."""
-    rank = np.geomspace(0.5, 2 * grid.dimension[-1], grid.resolution)
-    largest = {name: values[-1].item() for name, values in sizes(grid).items()}
-    data = solvers.evaluate(
-        densities.masses, alpha=grid.alpha, beta=grid.beta, rank=rank, **largest
-    )
-    return {"narrow": located(data)}
+    d = grid.dimension[-1]
+    narrow = {"rank": np.geomspace(0.5, 2 * d, grid.resolution), "dimension": d}
+    given = bins(grid) | narrow | {"n_features": grid.ratio * d}
+    return {"narrow": located(solvers.evaluate(densities.masses, **given))}
 
 
 def located(data: xr.Dataset) -> xr.Dataset:
