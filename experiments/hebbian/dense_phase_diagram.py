@@ -14,10 +14,10 @@ import xarray as xr
 from thermolimit import solvers
 from thermolimit.experiments import Store, Tolerance, axis, inverse_size_fit, sweep
 from thermolimit.simulations.hebbian import dense_memory as network
-from thermolimit.solvers import Status
-from thermolimit.solvers.failures import mark
 from thermolimit.theory.hebbian.dense_glass import OneStep
 from thermolimit.theory.hebbian.dense_memory import Model, ReplicaSymmetric
+
+from ._states import fallen, stable, without
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,7 @@ def predict(grid: Grid) -> xr.Dataset:
         temperature=axis(COLDEST, HOTTEST, grid.resolution, include=grid.temperature),
     )
     data = data.assign_coords(interaction_order=grid.interaction_order)
-    # beyond the spinodal the search that began at a pattern ends in another state
-    fallen = (data["status"] == Status.OK) & ~(data["overlap"] > 0.01)
-    return mark(data, fallen, Status.MISSING)
+    return without(data, fallen(data))
 
 
 def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
@@ -107,12 +105,10 @@ def lines(grid: Grid) -> dict[str, xr.Dataset]:
         bounds=(COLDEST, HOTTEST),
     )  # fmt: skip
     plane = {"along": "pattern_load", "bounds": (0.001, LARGEST_LOAD)}
-    breaking = solvers.zero_of(theory, loaded, "replicon", **plane)
     found = {
         "spinodal": solvers.spinodal(theory, retrieval, **plane),
         "first_order": solvers.coexistence(theory, retrieval, paramagnet, **plane),
-        # beyond the spinodal the line goes on, on the unstable branch
-        "almeida_thouless": breaking.isel(point=(breaking["growth_rate"] < 0).values),
+        "almeida_thouless": stable(solvers.zero_of(theory, loaded, "replicon", **plane)),
         "dynamical_glass": solvers.spinodal(states, many, **plane),
         "static_glass": solvers.zero_of(states, many, "complexity", **plane),
     }

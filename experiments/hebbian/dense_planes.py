@@ -14,11 +14,10 @@ import xarray as xr
 
 from thermolimit import solvers
 from thermolimit.experiments import axis
-from thermolimit.solvers import Status
-from thermolimit.solvers.failures import mark
 from thermolimit.theory.hebbian.dense_memory import Model, ZeroTemperature
 
 from . import dense_phase_diagram
+from ._states import fallen, without
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,7 @@ def predict(grid: Grid) -> xr.Dataset:
             start="retrieval",
             pattern_load=axis(0.005, dense_phase_diagram.LARGEST_LOAD, grid.resolution),
         )
-        fallen = (data["status"] == Status.OK) & ~(data["overlap"] > 0.01)
-        states.append(mark(data, fallen, Status.MISSING).assign_coords(interaction_order=P))
+        states.append(without(data, fallen(data)).assign_coords(interaction_order=P))
     return xr.concat(states, dim="interaction_order", combine_attrs="drop_conflicts")
 
 

@@ -16,9 +16,9 @@ import xarray as xr
 from thermolimit import solvers
 from thermolimit.experiments import Store, Tolerance, sweep
 from thermolimit.simulations.hebbian import dense_memory as network
-from thermolimit.solvers import Status
-from thermolimit.solvers.failures import mark
 from thermolimit.theory.hebbian.examples import SingleExample
+
+from ._states import without
 
 STARTS = ("example", "archetype")
 MOST = 32  # examples of the theory
@@ -71,8 +71,7 @@ def predict(grid: Grid) -> xr.Dataset:
     ended = at_example & (data["one_overlap"] - data["other_overlap"] < APART)
     # an even number of examples may leave spins undecided, and any of the examples decides them
     unstable = data["growth_rate"] > 0
-    solved = data["status"] == Status.OK
-    data = mark(data, solved & (ended | unstable), Status.MISSING)
+    data = without(data, ended | unstable)
     # at the archetype the largest of M overlaps is measured, which chance raises by N^(-1/2)
     return data.assign(example_overlap=data["one_overlap"].where(at_example))
 

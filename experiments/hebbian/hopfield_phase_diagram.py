@@ -14,9 +14,10 @@ import xarray as xr
 from thermolimit import solvers
 from thermolimit.experiments import Store, Tolerance, axis, sweep
 from thermolimit.simulations.hebbian import hopfield as network
-from thermolimit.solvers import SinhTrapezoid, Status
-from thermolimit.solvers.failures import mark
+from thermolimit.solvers import SinhTrapezoid
 from thermolimit.theory.hebbian import hopfield
+
+from ._states import fallen, stable, without
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,7 @@ def predict(grid: Grid) -> xr.Dataset:
     )
     data = solvers.certify(THEORY, data, rule=SinhTrapezoid(301))
     data = data.assign(phase=hopfield.phases(data))
-    # beyond the spinodal the search that began at a pattern ends in another state
-    solved = (data["start"] == "retrieval") & (data["status"] == Status.OK)
-    return mark(data, solved & ~(data["overlap"] > 0.01), Status.MISSING)
+    return without(data, (data["start"] == "retrieval") & fallen(data))
 
 
 def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
@@ -95,11 +94,10 @@ def lines(grid: Grid) -> dict[str, xr.Dataset]:
     retrieval = branch("retrieval", 0.05, 0.2, 0.005)
     spin_glass = branch("spin_glass", 0.05, 0.2, 0.005)
     paramagnet = branch("paramagnet", 0.05, 1.4, 0.005)
-    breaking = solvers.zero_of(COLD, branch("retrieval", 0.12, 0.05, 0.0005), "replicon", **plane)
+    loaded = branch("retrieval", 0.12, 0.05, 0.0005)
     return {
         "spinodal": solvers.spinodal(COLD, retrieval, **plane),
         "first_order": solvers.coexistence(COLD, retrieval, spin_glass, **plane),
-        # beyond the spinodal the line goes on, on the unstable branch
-        "almeida_thouless": breaking.isel(point=(breaking["growth_rate"] < 0).values),
+        "almeida_thouless": stable(solvers.zero_of(COLD, loaded, "replicon", **plane)),
         "glass": solvers.continuous_transition(COLD, paramagnet, **plane),
     }

@@ -16,9 +16,9 @@ import xarray as xr
 from thermolimit import solvers
 from thermolimit.experiments import Store, Tolerance, sweep
 from thermolimit.simulations.hebbian import dense_memory as network
-from thermolimit.solvers import Status
-from thermolimit.solvers.failures import mark
 from thermolimit.theory.hebbian.dense_memory import Model, ReplicaSymmetric
+
+from ._states import fallen, without
 
 PROTOCOLS = ("supervised", "unsupervised")
 
@@ -67,8 +67,7 @@ def states(grid: Grid, order: int, protocol, examples) -> xr.Dataset:
         theory, start="retrieval", pattern_load=grid.pattern_load, temperature=grid.temperature,
         quality=grid.quality, examples=np.array(examples, float),
     )  # fmt: skip
-    fallen = (data["status"] == Status.OK) & ~(data["overlap"] > 0.01)
-    return mark(data, fallen, Status.MISSING)
+    return without(data, fallen(data))
 
 
 def lines(grid: Grid) -> dict[str, xr.Dataset]:

@@ -27,6 +27,8 @@ from thermolimit.theory.hebbian.learning import (
     unsupervised_examples,
 )
 
+from ._states import fallen, without
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -174,8 +176,7 @@ def overlap(order: int, resolution: int) -> xr.Dataset:
         ReplicaSymmetric(Model(order, law="gauss")), start="retrieval", pattern_load=0.0,
         temperature=np.linspace(0.02, 1.5, 4 * resolution), quality=0.1, examples=examples,
     )  # fmt: skip
-    fallen = (states["status"] == Status.OK) & ~(states["overlap"] > 0.01)
-    return mark(states, fallen, Status.MISSING)
+    return without(states, fallen(states))
 
 
 def with_entropy(line: xr.Dataset) -> xr.Dataset:

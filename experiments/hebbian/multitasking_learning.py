@@ -18,9 +18,9 @@ import xarray as xr
 from thermolimit import solvers
 from thermolimit.experiments import Store, Tolerance, sweep
 from thermolimit.simulations.hebbian import multitasking as network
-from thermolimit.solvers import Status
-from thermolimit.solvers.failures import mark
 from thermolimit.theory.hebbian.multitasking import Multitasking
+
+from ._states import without
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,7 @@ SERVED = 0.08  # several times 1 / sqrt(N) of the smallest network
 def predict(grid: Grid) -> xr.Dataset:
     """The hierarchical state, and what it becomes, where every pattern is served."""
     data = _states(grid, np.array(grid.temperature))
-    forgotten = (data["status"] == Status.OK) & (abs(data["overlaps"]).min("pattern") < SERVED)
-    return mark(data, forgotten, Status.MISSING)
+    return without(data, abs(data["overlaps"]).min("pattern") < SERVED)
 
 
 def lines(grid: Grid) -> dict[str, xr.Dataset]:
