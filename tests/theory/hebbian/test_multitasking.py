@@ -526,10 +526,12 @@ class Scattered(Multitasking):
 def test_the_phases_do_not_depend_on_the_starts(K):
     d = xr.DataArray(np.linspace(0.01, 0.97, 49), dims="dilution")
     t = xr.DataArray(np.linspace(0.011, 1.2, 40), dims="reduced")
+    # near d_s a start may take too long, where others have arrived
     found, other = (
-        equilibrium(theory, dilution=d, temperature=t * (1 - d))
+        equilibrium(theory, dilution=d, temperature=t * (1 - d), on_failure="keep")
         for theory in (stored(K), Scattered(K, "storage"))
     )
+    assert (named(other) != "undecided").all()
     np.testing.assert_array_equal(named(found), named(other))
 
 
