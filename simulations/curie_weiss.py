@@ -7,23 +7,18 @@ Spins are tried one at a time, chosen at random; a step is N attempts. Runs star
 from __future__ import annotations
 
 from functools import partial
-from math import inf
 from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from thermolimit.leaves import Interval, Label
+from thermolimit.leaves import Label
 
-from .glauber import Dynamics, check_dynamics, flip_probability
+from .glauber import BurnIn, Dynamics, Spins, Sweeps, Temperature, check_dynamics, sweep
 from .recording import recorded
 
-Temperature = Annotated[Array, Interval(0.0, inf, closed=True), Label("temperature, $T$")]
 Field = Annotated[Array | float, Label("external field, $h$")]
-Spins = Annotated[int, Interval(2, inf, closed=True), Label("number of spins, $N$")]
-Sweeps = Annotated[int, Interval(1, inf, closed=True), Label("measured sweeps")]
-BurnIn = Annotated[int, Interval(0, inf, closed=True), Label("sweeps before measuring")]
 
 
 class Observables(NamedTuple):
@@ -93,17 +88,13 @@ relax = recorded(init, advance, observe)
 def _sweep(state: State, dynamics: Dynamics) -> State:
     """N attempts; the random numbers belong to the step."""
     n = state.spins.size
-    choose, decide = jax.random.split(jax.random.fold_in(state.key, state.step))
-    sites = jax.random.randint(choose, (n,), 0, n)
-    uniforms = jax.random.uniform(decide, (n,), state.spins.dtype)
 
-    def attempt(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        spins, total = carry
-        spin = spins[sites[i]]
-        cost = 2 * spin * ((total - spin) / n + state.field)
-        flipped = uniforms[i] < flip_probability(cost, state.temperature, dynamics)
-        new = jnp.where(flipped, -spin, spin)
-        return spins.at[sites[i]].set(new), total + new - spin
+    def cost(i: Array, spin: Array, total: Array) -> Array:
+        return 2 * spin * ((total - spin) / n + state.field)
 
-    spins, _ = lax.fori_loop(0, n, attempt, (state.spins, jnp.sum(state.spins)))
+    def moved(total: Array, i: Array, change: Array) -> Array:
+        return total + change
+
+    key, total = jax.random.fold_in(state.key, state.step), jnp.sum(state.spins)
+    spins, _, _ = sweep(key, state.spins, total, cost, moved, state.temperature, dynamics)
     return state._replace(step=state.step + 1, spins=spins)

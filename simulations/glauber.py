@@ -1,4 +1,6 @@
-"""Single-spin dynamics: the probability of a flip that costs the energy dE at temperature T.
+"""Single-spin dynamics, and the arguments that simulations of spins have in common.
+
+A flip costs the energy dE at temperature T.
 
 Both rules leave the Gibbs distribution exp(-H / T) invariant when the spin is chosen at random.
 At T = 0 a flip that costs nothing is made with probability 1/2 (Glauber) or 1 (Metropolis).
@@ -7,13 +9,21 @@ At T = 0 a flip that costs nothing is made with probability 1/2 (Glauber) or 1 (
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from collections.abc import Callable
+from math import inf
+from typing import Annotated, Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 import numba
-from jax import Array
+from jax import Array, lax
 
+from thermolimit.leaves import Interval, Label
+
+Temperature = Annotated[Array, Interval(0.0, inf, closed=True), Label("temperature, $T$")]
+Spins = Annotated[int, Interval(2, inf, closed=True), Label("number of spins, $N$")]
+Sweeps = Annotated[int, Interval(1, inf, closed=True), Label("measured sweeps")]
+BurnIn = Annotated[int, Interval(0, inf, closed=True), Label("sweeps before measuring")]
 Dynamics = Literal["glauber", "metropolis"]
 
 
@@ -49,3 +59,53 @@ def is_flipped(uniform: float, cost: float, temperature: float, metropolis: bool
     if ratio > 0.0 and uniform * (2.0 + ratio * (1.0 + ratio / 2.0)) >= 1.0:
         return False
     return uniform * (1.0 + math.exp(ratio)) < 1.0
+
+
+def sweep(
+    key: Array,
+    spins: Array,
+    sums: Any,
+    cost: Callable[[Array, Array, Any], Array],
+    moved: Callable[[Any, Array, Array], Any],
+    temperature: Array,
+    dynamics: Dynamics = "glauber",
+) -> tuple[Array, Any, Array]:
+    """N attempts at spins chosen at random.
+
+    Parameters
+    ----------
+    key : key
+        Of the choice of spins and of the decisions.
+    spins : array
+        Entries +-1, shape (N,), floating-point.
+    sums : pytree of arrays
+        What the energy needs to know of the spins; kept up to date.
+    cost : callable
+        ``cost(i, spin, sums)``, the energy dE of the flip of spin i, which is ``spin``.
+    moved : callable
+        ``moved(sums, i, change)``, the sums when spin i has changed by ``change``, 0 or +-2.
+    temperature : array
+        T >= 0, in units of the energy.
+    dynamics : {"glauber", "metropolis"}
+        Which rule; static.
+
+    Returns
+    -------
+    spins, sums, accepted : array, pytree, array
+        The last one is the number of flips.
+    """
+    n = spins.size
+    choose, decide = jax.random.split(key)
+    sites = jax.random.randint(choose, (n,), 0, n)
+    uniforms = jax.random.uniform(decide, (n,), spins.dtype)
+
+    def attempt(t: Array, carry: tuple[Array, Any, Array]) -> tuple[Array, Any, Array]:
+        spins, sums, accepted = carry
+        i = sites[t]
+        spin = spins[i]
+        flipped = uniforms[t] < flip_probability(cost(i, spin, sums), temperature, dynamics)
+        new = jnp.where(flipped, -spin, spin)
+        sums = moved(sums, i, new - spin)
+        return spins.at[i].set(new), sums, accepted + flipped.astype(spins.dtype)
+
+    return lax.fori_loop(0, n, attempt, (spins, sums, jnp.zeros((), spins.dtype)))

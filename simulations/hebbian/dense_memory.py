@@ -37,7 +37,14 @@ from jax import Array, lax
 
 from thermolimit.leaves import Interval, Label
 from thermolimit.simulations.engines import Engines
-from thermolimit.simulations.glauber import flip_probability
+from thermolimit.simulations.glauber import (
+    BurnIn,
+    Spins,
+    Sweeps,
+    Temperature,
+    flip_probability,
+    sweep,
+)
 
 from .dense_data import Disorder, Protocol, check_size, draw, form_of_rows
 from .dense_kernels import (
@@ -55,21 +62,17 @@ Indices = Literal["distinct", "all"]
 Dynamics = Literal["glauber", "metropolis", "parallel", "naive_mf", "tap"]
 Start = Literal["archetype", "example", "mixture", "random"]
 
-Temperature = Annotated[Array, Interval(0.0, inf, closed=True), Label("temperature, $T$")]
 Quality = Annotated[
     Array | float, Interval(1e-6, 1.0, closed=True), Label("quality of examples, $r$")
 ]
 StartOverlap = Annotated[
     Array | float, Interval(-1.0, 1.0, closed=True), Label("overlap with the start, $m_0$")
 ]
-Spins = Annotated[int, Interval(2, inf, closed=True), Label("number of spins, $N$")]
 PatternLoad = Annotated[
     float, Interval(0.0, inf, closed=True), Label(r"load, $\alpha = P! K / 2 N^{P-1}$")
 ]
 Order = Annotated[int, Label("interaction order, $P$")]
 Examples = Annotated[int, Interval(1, inf, closed=True), Label("examples per class, $M$")]
-Sweeps = Annotated[int, Interval(1, inf, closed=True), Label("measured sweeps")]
-BurnIn = Annotated[int, Interval(0, inf, closed=True), Label("sweeps before measuring")]
 
 TOLERANCE = 1e-6  # largest change of a magnetisation in a step that ends the iteration
 SMALLEST_LOSSLESS = {3: 100, 4: 64}  # spins; found in simulations of retrieval far from its limit
@@ -561,7 +564,7 @@ class Laws:
 def _run_jax(laws: Laws, key, spins, burn_in: int, steps: int) -> Run:
     """Time averages of one network from ``spins``."""
     dtype = laws.temperature.dtype
-    one = _sweep_parallel if laws.case.dynamics == "parallel" else _sweep
+    one = _sweep_parallel if laws.case.dynamics == "parallel" else _sweep_sequential
 
     def one_sweep(state, step):
         return one(laws, jax.random.fold_in(key, 1 + step), *state)
@@ -580,25 +583,17 @@ def _run_jax(laws: Laws, key, spins, burn_in: int, steps: int) -> Run:
     return Run(*(leaf / steps for leaf in total), final=state[0])
 
 
-def _sweep(laws: Laws, key, spins, sums):
+def _sweep_sequential(laws: Laws, key, spins, sums):
     """N attempts; returns the spins and their power sums, and how many flips were accepted."""
-    n, dtype = spins.size, spins.dtype
+
+    def cost(i, spin, sums):
+        return 2 * spin * laws.scale * laws.field(laws.rows[i], spin, sums)
+
+    def moved(sums, i, change):
+        return laws.moved(sums, laws.rows[i], change)
+
     rule = "metropolis" if laws.case.dynamics == "metropolis" else "glauber"
-    choose, decide = jax.random.split(key)
-    sites = jax.random.randint(choose, (n,), 0, n)
-    uniforms = jax.random.uniform(decide, (n,), dtype)
-
-    def attempt(i, carry):
-        spins, sums, accepted = carry
-        row, spin = laws.rows[sites[i]], spins[sites[i]]
-        cost = 2 * spin * laws.scale * laws.field(row, spin, sums)
-        flip = uniforms[i] < flip_probability(cost, laws.temperature, rule)
-        new = jnp.where(flip, -spin, spin)
-        sums = laws.moved(sums, row, new - spin)
-        return spins.at[sites[i]].set(new), sums, accepted + flip.astype(dtype)
-
-    start = (spins, sums, jnp.zeros((), dtype))
-    spins, sums, accepted = lax.fori_loop(0, n, attempt, start)
+    spins, sums, accepted = sweep(key, spins, sums, cost, moved, laws.temperature, rule)
     if not laws.short:  # made anew, so that rounding does not add up; whole numbers are exact
         sums = laws.power_sums(spins)
     return (spins, sums), accepted

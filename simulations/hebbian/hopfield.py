@@ -21,20 +21,20 @@ import numba
 import numpy as np
 from jax import Array, lax
 
-from thermolimit.leaves import Interval, Label
+from thermolimit.leaves import Label
 from thermolimit.simulations.engines import Engines
 from thermolimit.simulations.glauber import (
+    BurnIn,
     Dynamics,
+    Spins,
+    Sweeps,
+    Temperature,
     check_dynamics,
-    flip_probability,
     is_flipped,
+    sweep,
 )
 
-Temperature = Annotated[Array, Interval(0.0, inf, closed=True), Label("temperature, $T$")]
-Spins = Annotated[int, Interval(2, inf, closed=True), Label("number of spins, $N$")]
 PatternLoad = Annotated[float, (0.0, inf), Label(r"patterns per neuron, $\alpha$")]
-Sweeps = Annotated[int, Interval(1, inf, closed=True), Label("measured sweeps")]
-BurnIn = Annotated[int, Interval(0, inf, closed=True), Label("sweeps before measuring")]
 
 
 class Observables(NamedTuple):
@@ -105,10 +105,19 @@ class TimeAverages(NamedTuple):
 
 def _network(patterns, temperature, sweeps, burn_in, dynamics, key) -> TimeAverages:
     """Time averages of one network, started at the first of the ``patterns`` (N, K)."""
-    n = patterns.shape[0]
+    n, k = patterns.shape
+
+    def cost(i, spin, sums):
+        return 2 * (spin * (patterns[i] @ sums) - k) / n  # k: the removed self-coupling
+
+    def moved(sums, i, change):
+        return sums + patterns[i] * change
 
     def one_sweep(state, step):
-        return _sweep(jax.random.fold_in(key, step), patterns, temperature, dynamics, *state)
+        spins, sums = state
+        noise = jax.random.fold_in(key, step)
+        spins, sums, accepted = sweep(noise, spins, sums, cost, moved, temperature, dynamics)
+        return (spins, sums), accepted
 
     def measure(carry, step):
         state, total = carry
@@ -122,30 +131,6 @@ def _network(patterns, temperature, sweeps, burn_in, dynamics, key) -> TimeAvera
     start = (state, TimeAverages(jnp.zeros(n, patterns.dtype), zero, zero))
     (_, total), _ = lax.scan(measure, start, burn_in + jnp.arange(sweeps))
     return jax.tree.map(lambda leaf: leaf / sweeps, total)
-
-
-def _sweep(key, patterns, temperature, dynamics, spins, sums):
-    """N attempts; returns the spins, the sums S_mu, and how many flips were accepted."""
-    n, k = patterns.shape
-    choose, decide = jax.random.split(key)
-    sites = jax.random.randint(choose, (n,), 0, n)
-    uniforms = jax.random.uniform(decide, (n,), patterns.dtype)
-
-    def attempt(i, carry):
-        spins, sums, accepted = carry
-        row, spin = patterns[sites[i]], spins[sites[i]]
-        cost = 2 * (spin * (row @ sums) - k) / n  # k: the removed self-coupling
-        flip = uniforms[i] < flip_probability(cost, temperature, dynamics)
-        new = jnp.where(flip, -spin, spin)
-        return (
-            spins.at[sites[i]].set(new),
-            sums + row * (new - spin),
-            accepted + flip.astype(row.dtype),
-        )
-
-    start = (spins, sums, jnp.zeros((), patterns.dtype))
-    spins, sums, accepted = lax.fori_loop(0, n, attempt, start)
-    return (spins, sums), accepted
 
 
 def _observables(patterns, networks: TimeAverages) -> Observables:

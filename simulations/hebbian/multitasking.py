@@ -24,12 +24,18 @@ from jax import Array, lax
 
 from thermolimit.leaves import Interval, Label
 from thermolimit.simulations.engines import Engines
-from thermolimit.simulations.glauber import flip_probability, is_flipped
+from thermolimit.simulations.glauber import (
+    BurnIn,
+    Spins,
+    Sweeps,
+    Temperature,
+    is_flipped,
+    sweep,
+)
 
 Law = Literal["storage", "gauss", "binomial"]
 Start = Literal["pure", "hierarchical", "symmetric", "random"]
 
-Temperature = Annotated[Array, Interval(0.0, inf, closed=True), Label("temperature, $T$")]
 Dilution = Annotated[Array, Interval(0.0, 0.999999, closed=True), Label("dilution, $d$")]
 Entropy = Annotated[
     Array | float, Interval(0.0, inf, closed=True), Label(r"entropy of the examples, $\rho$")
@@ -40,10 +46,7 @@ Quality = Annotated[
 Examples = Annotated[
     Array | float, Interval(1.0, inf, closed=True), Label("examples per class, $M$")
 ]
-Spins = Annotated[int, Interval(2, inf, closed=True), Label("number of spins, $N$")]
 Patterns = Annotated[int, Interval(1, inf, closed=True), Label("number of patterns, $K$")]
-Sweeps = Annotated[int, Interval(1, inf, closed=True), Label("measured sweeps")]
-BurnIn = Annotated[int, Interval(0, inf, closed=True), Label("sweeps before measuring")]
 
 
 class Observables(NamedTuple):
@@ -169,8 +172,19 @@ def _network(patterns, means, spins, temperature, sweeps, burn_in, key) -> TimeA
     n, k = means.shape
     own = jnp.sum(means**2, axis=1)
 
+    def cost(i, spin, sums):
+        return 2 * (spin * (means[i] @ sums) - own[i]) / n  # own: the removed self-coupling
+
+    def moved(sums, i, change):
+        return sums + means[i] * change
+
     def one_sweep(spins, step):
-        return _sweep(jax.random.fold_in(key, step), means, own, temperature, spins)
+        # the sums of real numbers are made anew in every sweep: rounding does not add up
+        sums = spins @ means
+        spins, _, accepted = sweep(
+            jax.random.fold_in(key, step), spins, sums, cost, moved, temperature
+        )
+        return spins, accepted
 
     def measure(carry, step):
         spins, total = carry
@@ -192,31 +206,6 @@ def _network(patterns, means, spins, temperature, sweeps, burn_in, key) -> TimeA
     start = (spins, TimeAverages(nothing, nothing, zero, zero, zero))
     (_, total), _ = lax.scan(measure, start, burn_in + jnp.arange(sweeps))
     return jax.tree.map(lambda leaf: leaf / sweeps, total)
-
-
-def _sweep(key, means, own, temperature, spins):
-    """N attempts; returns the spins, and how many flips were accepted."""
-    n = means.shape[0]
-    choose, decide = jax.random.split(key)
-    sites = jax.random.randint(choose, (n,), 0, n)
-    uniforms = jax.random.uniform(decide, (n,), means.dtype)
-
-    def attempt(i, carry):
-        spins, sums, accepted = carry
-        row, spin = means[sites[i]], spins[sites[i]]
-        cost = 2 * (spin * (row @ sums) - own[sites[i]]) / n  # own: the removed self-coupling
-        flip = uniforms[i] < flip_probability(cost, temperature, "glauber")
-        new = jnp.where(flip, -spin, spin)
-        return (
-            spins.at[sites[i]].set(new),
-            sums + row * (new - spin),
-            accepted + flip.astype(row.dtype),
-        )
-
-    # the sums of real numbers are made anew in every sweep: rounding does not add up
-    start = (spins, spins @ means, jnp.zeros((), means.dtype))
-    spins, _, accepted = lax.fori_loop(0, n, attempt, start)
-    return spins, accepted
 
 
 def _observables(means, networks: TimeAverages) -> Observables:

@@ -23,10 +23,11 @@ import numpy as np
 from jax import Array
 
 from thermolimit.leaves import Interval, Label
+from thermolimit.simulations.glauber import BurnIn, Sweeps, Temperature
 
 from .dense_data import Protocol
 from .dense_kernels import Rules, means, run_sequential, signs
-from .dense_memory import BurnIn, Indices, Order, Sweeps, Temperature
+from .dense_memory import Indices, Order
 
 CONSTANT = 0.98  # a pixel with a mean this near to +-1 tells nothing
 

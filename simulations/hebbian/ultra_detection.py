@@ -16,15 +16,13 @@ import numpy as np
 from numba import njit
 
 from thermolimit.leaves import Interval, Label
+from thermolimit.simulations.glauber import BurnIn, Spins, Sweeps
 
 Noise = Annotated[
     float, Interval(0.0, inf, closed=True), Label(r"noise of pairs, $w = \omega / \sqrt{N}$")
 ]
 Temperature = Annotated[float, Interval(0.0, inf), Label("temperature, $T$")]
 PatternLoad = Annotated[float, Interval(0.0, inf), Label(r"load, $\alpha = K / N$")]
-Spins = Annotated[int, Interval(2, inf, closed=True), Label("number of spins, $N$")]
-Sweeps = Annotated[int, Interval(1, inf, closed=True), Label("measured sweeps")]
-BurnIn = Annotated[int, Interval(0, inf, closed=True), Label("sweeps before measuring")]
 
 
 class Observables(NamedTuple):
