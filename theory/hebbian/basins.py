@@ -19,16 +19,17 @@ from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
-from jax.scipy.special import erf
+from jax import lax
 
-from thermolimit.leaves import Interval, Label
+from thermolimit.solvers import Interval, Label
+
+from .example_law import Number
+from .spins import cold_response, cold_spin
 
 BISECTIONS = 50  # of the overlap at the border of the basin
 STEPS = 1000  # of the dynamics that decide on which side a state lies
 RETRIEVED = 0.5  # a larger overlap in the end is retrieval
 
-Number = Array | float
 StartOverlap = Annotated[
     Number, Interval(0.0, 1.0, closed=True), Label("overlap with the start, $m_0$")
 ]
@@ -80,9 +81,9 @@ def first_steps(
     first, response = _step(m, V, P)
     correlation = m * first
     R = V * (P - 1) * correlation ** (P - 2) * response
-    width = jnp.sqrt(2 * _noise(alpha, V, response, correlation, P))
+    V = _noise(alpha, V, response, correlation, P)
     S = _signal(first, P)
-    agrees, differs = erf((S + R) / width), erf((S - R) / width)
+    agrees, differs = cold_spin(S + R, V), cold_spin(S - R, V)
     return Steps(first, (1 + m) / 2 * agrees + (1 - m) / 2 * differs)
 
 
@@ -133,7 +134,7 @@ def _signal(m, P: int):
 def _step(m, V, P: int):
     """Overlap after a step, and how much the mean spin follows a small field."""
     S = _signal(m, P)
-    return erf(S / jnp.sqrt(2 * V)), jnp.sqrt(2 / (jnp.pi * V)) * jnp.exp(-(S**2) / (2 * V))
+    return cold_spin(S, V), cold_response(S, V)
 
 
 def _noise(alpha, V, response, correlation, P: int):

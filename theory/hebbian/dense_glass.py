@@ -23,6 +23,7 @@ from thermolimit.solvers.quadrature import ROUNDING, GaussianRule
 
 from .dense_memory import Energy, Model, ReplicaSymmetric, SelfOverlap, ZeroTemperature
 from .example_law import Number
+from .spins import thermal_energy
 
 Breaking = Annotated[Number, Label("breaking parameter, $y$")]
 ColdBreaking = Annotated[Number, Label(r"breaking parameter / $T$, $\mu$")]
@@ -98,12 +99,8 @@ class OneStep(Equilibrium):
 
     def observables(self, order, control):
         """The breaking parameter; energy per spin, d(f / T) / d(1 / T)."""
-
-        def at(T):
-            return self.free_energy(order, control._replace(temperature=T))
-
-        f, slope = jax.value_and_grad(at)(control.temperature)
-        return self.Observables(self._breaking(order, control), f - control.temperature * slope)
+        energy = thermal_energy(self.free_energy, order, control)
+        return self.Observables(self._breaking(order, control), energy)
 
     def complexity(self, order, control):
         """Logarithm of the number of states per spin, at y = 1; negative below T_s."""

@@ -29,7 +29,6 @@ from typing import Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import erf
 
 from thermolimit.leaves import leaf
 from thermolimit.solvers import (
@@ -51,8 +50,14 @@ from .example_law import (
     class_means,
     dataset_entropy,
 )
-
-TINY = 1e-200  # a variance that can be divided by
+from .spins import (
+    cold_response,
+    cold_spin,
+    log_2cosh,
+    squared_response,
+    tanh_moments,
+    thermal_energy,
+)
 
 ClassOverlap = Annotated[Number, Label("overlap with the mean of the examples over $r$, $n$")]
 Overlap = Annotated[Number, Label("overlap with the archetype, $m$")]
@@ -109,6 +114,11 @@ class Model:
             raise ValueError("law = 'storage' has quality = 1 and examples = 1; choose another law")
         if self.law == "binomial":
             check_examples(examples, self.most_examples)
+
+    def signal(self, class_overlap: Number) -> Number:
+        """S = (P / 2) n^(P-1), the field of the retrieved class."""
+        P = self.interaction_order
+        return P / 2 * class_overlap ** (P - 1)
 
     def noise_powers(self, quality, examples) -> dict[int, Number]:
         """g(q) = sum of coefficients times q^k: the noise of other classes has variance g'(q) / 2.
@@ -202,7 +212,7 @@ class ReplicaSymmetric(Equilibrium):
         n, q = order
         P, T = self.model.interaction_order, control.temperature
         _, noise = self._noise(q, control)
-        return (P - 1) / 2 * n**P + noise - T * self._average(_log_2cosh, order, control)[1]
+        return (P - 1) / 2 * n**P + noise - T * self._average(log_2cosh, order, control)[1]
 
     def update(self, order, control):
         """The self-consistency equations of n and q."""
@@ -220,39 +230,34 @@ class ReplicaSymmetric(Equilibrium):
 
     def observables(self, order, control):
         """Overlap with the archetype; energy per spin, d(f / T) / d(1 / T)."""
-
-        def at(T):
-            return self.free_energy(order, control._replace(temperature=T))
-
-        f, slope = jax.value_and_grad(at)(control.temperature)
         _, m, _ = self._moments(order, control)
-        return self.Observables(m, f - control.temperature * slope)
+        return self.Observables(m, thermal_energy(self.free_energy, order, control))
 
     def replicon(self, order, control):
         """Eigenvalue of the instability towards replica symmetry breaking; unstable if negative."""
         q, (alpha, T, quality, examples) = order.self_overlap, control
-        _, sech4 = self._average(_sech4, order, control)
+        _, noise = self._average(squared_response, order, control)
         if self.model.interaction_order == 2:
             pairs = self.model.eigenvalues(quality, examples)
             slope = sum(g * (lam / (1 - lam * (1 - q) / T)) ** 2 for lam, g in pairs)
         else:
             powers = self.model.noise_powers(quality, examples)
             slope = sum(k * (k - 1) / 2 * w * q ** max(k - 2, 0) for k, w in powers.items())
-        return 1 - alpha * slope / T**2 * sech4
+        return 1 - alpha * slope / T**2 * noise
 
     def _moments(self, order, control):
         """n, m and q of a thermal spin."""
         T, model = control.temperature, self.model
-        (xm, xq), (m, q) = self._average(_tanh_moments, order, control)
+        (xm, xq), (m, q) = self._average(tanh_moments, order, control)
         if model.law == "gauss":  # E x f(x) = E f + rho E f'
-            S = _signal(model, order)
+            S = model.signal(order.class_overlap)
             return m + dataset_entropy(*control[2:]) * S / T * (1 - q), m, q
         return xm, m, q
 
     def _average(self, fn, order, control):
         """Means of x fn(h, T) and of fn(h, T); by the Gaussian law of fn(h, T) only, twice."""
         (_, q), (_, T, quality, examples) = order, control
-        model, S = self.model, _signal(self.model, order)
+        model, S = self.model, self.model.signal(order.class_overlap)
         V, _ = self._noise(q, control)
         if model.law != "binomial":
             rho = dataset_entropy(quality, examples) if model.law == "gauss" else 0.0
@@ -294,7 +299,7 @@ class ReplicaSymmetric(Equilibrium):
 
         def glass(b, T):
             return expectation(
-                _tanh_moments, 0.0, b**2, jnp.ones_like(b), scale=1.0, rule=self.rule
+                tanh_moments, 0.0, b**2, jnp.ones_like(b), scale=1.0, rule=self.rule
             )[1]
 
         def excess_load(b, alpha, T):
@@ -308,24 +313,6 @@ class ReplicaSymmetric(Equilibrium):
         upper = (jnp.sqrt(alpha * spread) + math.sqrt(2 / math.pi) * largest) / T
         b = monotone_root(excess_load, 1e-6, upper, alpha, T)
         return self.Order(jnp.zeros_like(b), glass(b, T))
-
-
-def _signal(model: Model, order):
-    """S = (P / 2) n^(P-1), the field of the retrieved class."""
-    return model.interaction_order / 2 * order.class_overlap ** (model.interaction_order - 1)
-
-
-def _tanh_moments(h, T):
-    spin = jnp.tanh(h / T)
-    return spin, spin**2
-
-
-def _log_2cosh(h, T):
-    return jnp.logaddexp(h / T, -h / T)
-
-
-def _sech4(h, T):
-    return (1 - jnp.tanh(h / T) ** 2) ** 2
 
 
 @dataclass(frozen=True)
@@ -379,10 +366,10 @@ class ZeroTemperature(SelfConsistent):
     def update(self, order, control):
         """The self-consistency equations of n and C."""
         x, chance, mean, variance = self._field(order, control)
-        spin, density = _cold_spin(mean, variance), _cold_density(mean, variance)
+        spin, density = cold_spin(mean, variance), cold_response(mean, variance)
         n, C = jnp.sum(chance * x * spin), jnp.sum(chance * density)
         if self.model.law == "gauss":
-            n += dataset_entropy(*control[1:]) * _signal(self.model, order) * C
+            n += dataset_entropy(*control[1:]) * self.model.signal(order.class_overlap) * C
         return self.Order(n, C)
 
     def domain(self, order, control):
@@ -395,7 +382,7 @@ class ZeroTemperature(SelfConsistent):
     def observables(self, order, control):
         """Overlap with the archetype."""
         _, chance, mean, variance = self._field(order, control)
-        return self.Observables(jnp.sum(chance * _cold_spin(mean, variance)))
+        return self.Observables(jnp.sum(chance * cold_spin(mean, variance)))
 
     def free_energy(self, order, control):
         """Energy per spin of the state."""
@@ -407,14 +394,14 @@ class ZeroTemperature(SelfConsistent):
             pairs = self.model.eigenvalues(quality, examples)
             R = sum(g * (lam / (1 - lam * C)) ** 2 for lam, g in pairs)
             rest = alpha / 2 * (sum(g * (lam - lam / (1 - lam * C)) for lam, g in pairs) + R * C)
-        largest = jnp.sum(chance * (mean * _cold_spin(mean, variance)))
-        spread = jnp.sum(chance * variance * _cold_density(mean, variance))
+        largest = jnp.sum(chance * (mean * cold_spin(mean, variance)))
+        spread = jnp.sum(chance * variance * cold_response(mean, variance))
         return (P - 1) / 2 * n**P - largest - spread + rest
 
     def _field(self, order, control):
         """x and its probability, and mean and variance of the field there."""
         alpha, quality, examples = control
-        model, S = self.model, _signal(self.model, order)
+        model, S = self.model, self.model.signal(order.class_overlap)
         if model.interaction_order > 2:
             powers = model.noise_powers(quality, examples).items()
             V = alpha / 2 * sum(k * w for k, w in powers)
@@ -427,14 +414,3 @@ class ZeroTemperature(SelfConsistent):
         x = chance = jnp.ones(1)
         rho = dataset_entropy(quality, examples) if model.law == "gauss" else 0.0
         return x, chance, (S * x), (V + rho * S**2) * x
-
-
-def _cold_spin(mean, variance):
-    """Mean of sign(h); without variance the sign of the mean."""
-    return erf(mean / jnp.sqrt(2 * jnp.maximum(variance, TINY)))
-
-
-def _cold_density(mean, variance):
-    """Twice the density of h at 0, the response of its sign."""
-    variance = jnp.maximum(variance, TINY)
-    return jnp.sqrt(2 / (jnp.pi * variance)) * jnp.exp(-(mean**2) / (2 * variance))

@@ -18,6 +18,7 @@ E. Agliari et al., arXiv:2211.14067, for the network; the equations here were de
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Annotated, NamedTuple
 
 import jax.numpy as jnp
@@ -30,7 +31,7 @@ from .example_law import Examples, Number, Quality, class_means
 OneOverlap = Annotated[Number, Label("overlap with one example, $n_1$")]
 OtherOverlap = Annotated[Number, Label("overlap with every other example, $n_2$")]
 ClassOverlap = Annotated[Number, Label("overlap with the mean of the examples, $n$")]
-Several = Annotated[Examples, Interval(2.0, float("inf"), closed=True)]
+Several = Annotated[Examples, Interval(2.0, inf, closed=True)]
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from thermolimit.solvers import expectation
-from thermolimit.theory.hebbian import dense_memory
-from thermolimit.theory.hebbian.dense_memory import Model, _cold_spin, _signal
+
+from . import dense_memory
+from .dense_memory import Model
+from .spins import cold_spin, response
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ class ReplicaSymmetric(dense_memory.ReplicaSymmetric):
             raise ValueError("a single pattern cannot split; n_mixed must be 2 or more")
         z, chance = _votes(n)
         apart = 1 - (z**2 - n) / (n * (n - 1))  # mean of 1 - xi_1 xi_2 at this sum
-        response = jnp.sum(chance * apart * self._over_votes(_response, order, control))
-        return P / 2 * (P - 1) * order.class_overlap ** (P - 2) / T * response - 1
+        share = jnp.sum(chance * apart * self._over_votes(response, order, control))
+        return P / 2 * (P - 1) * order.class_overlap ** (P - 2) / T * share - 1
 
     def _moments(self, order, control):
         m, _, q = super()._moments(order, control)
@@ -91,7 +93,7 @@ class ReplicaSymmetric(dense_memory.ReplicaSymmetric):
 
     def _over_votes(self, fn, order, control):
         """Means of fn(h, T) over the noise at every sum z."""
-        S = _signal(self.model, order)
+        S = self.model.signal(order.class_overlap)
         V, _ = self._noise(order.self_overlap, control)
         T, (z, _) = control.temperature, _votes(self.n_mixed)
         return jax.vmap(lambda z: expectation(fn, S * z, V, T, scale=T, rule=self.rule))(z)
@@ -133,7 +135,7 @@ class ZeroTemperature(dense_memory.ZeroTemperature):
     def observables(self, order, control):
         """Overlap with each mixed pattern."""
         share, chance, mean, variance = self._field(order, control)
-        return self.Observables(jnp.sum(chance * share * _cold_spin(mean, variance)))
+        return self.Observables(jnp.sum(chance * share * cold_spin(mean, variance)))
 
     def free_energy(self, order, control):
         """Energy per spin of the state."""
@@ -144,7 +146,12 @@ class ZeroTemperature(dense_memory.ZeroTemperature):
         """z / n and its probability, and mean and variance of the field there."""
         *_, V = super()._field(order, control)
         z, chance = _votes(self.n_mixed)
-        return z / self.n_mixed, chance, _signal(self.model, order) * z, V * jnp.ones_like(z)
+        return (
+            z / self.n_mixed,
+            chance,
+            self.model.signal(order.class_overlap) * z,
+            V * jnp.ones_like(z),
+        )
 
 
 def majority_overlap(n_mixed: int) -> float:
@@ -165,7 +172,3 @@ def _votes(n_mixed: int) -> tuple[np.ndarray, np.ndarray]:
     k = np.arange(n_mixed + 1)
     ways = [math.comb(n_mixed, int(j)) for j in k]
     return 2.0 * k - n_mixed, np.array(ways) / 2.0**n_mixed
-
-
-def _response(h, T):
-    return 1 - jnp.tanh(h / T) ** 2

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from math import inf
 from typing import Annotated, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from thermolimit.solvers import Equilibrium, Interval, Label, SinhTrapezoid, expectation
@@ -29,6 +28,7 @@ from thermolimit.solvers.quadrature import ROUNDING, GaussianRule
 
 from .dense_memory import Energy, Overlap, SelfOverlap, Temperature
 from .example_law import Number
+from .spins import log_2cosh, tanh_moments, thermal_energy
 
 PatternLoad = Annotated[Number, Interval(0.0, inf, closed=True), Label(r"load, $\alpha = K / N$")]
 Noise = Annotated[
@@ -89,14 +89,14 @@ class UltraDetection(Equilibrium):
         S, V, D = _field(order, control)
         own = m**4 / 2 + w**2 / T * m**4 * (1 - q**2)
         others = -alpha / 2 * (T * jnp.log(D) - 2 * w**2 * q**2 / D)
-        spins = T * expectation(_log_2cosh, S, V, T, scale=T, rule=self.rule)
+        spins = T * expectation(log_2cosh, S, V, T, scale=T, rule=self.rule)
         return S * m + V * (1 - q) / (2 * T) - own - others - spins
 
     def update(self, order, control):
         """The self-consistency equations of m and q."""
         S, V, _ = _field(order, control)
         T = control.temperature
-        m, q = expectation(_tanh_moments, S, V, T, scale=T, rule=self.rule)
+        m, q = expectation(tanh_moments, S, V, T, scale=T, rule=self.rule)
         return self.Order(m, q)
 
     def domain(self, order, control):
@@ -106,12 +106,7 @@ class UltraDetection(Equilibrium):
 
     def observables(self, order, control):
         """Energy per spin, d(f / T) / d(1 / T)."""
-
-        def at(T):
-            return self.free_energy(order, control._replace(temperature=T))
-
-        f, slope = jax.value_and_grad(at)(control.temperature)
-        return self.Observables(f - control.temperature * slope)
+        return self.Observables(thermal_energy(self.free_energy, order, control))
 
 
 def _field(order, control):
@@ -120,12 +115,3 @@ def _field(order, control):
     response = 2 * w**2 * (1 - q**2) / T
     V = 4 * w**2 * m**4 * q + 8 * alpha * w**4 * q**3 / (1 - response) ** 2
     return 2 * m**3 * (1 + response), V, 1 - response
-
-
-def _tanh_moments(h, T):
-    spin = jnp.tanh(h / T)
-    return spin, spin**2
-
-
-def _log_2cosh(h, T):
-    return jnp.logaddexp(h / T, -h / T)
