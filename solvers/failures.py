@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from thermolimit.leaves import flags
+
 from .saddle import Status
 
 OnFailure = Literal["mask", "raise", "keep"]
@@ -28,11 +30,7 @@ class ConvergenceWarning(UserWarning):
 
 def status_variable(dims: tuple[str, ...], status: np.ndarray) -> xr.Variable:
     """Status codes with the flag attributes of the CF conventions."""
-    attrs = {
-        "long_name": "status",
-        "flag_values": [int(code) for code in Status],
-        "flag_meanings": " ".join(code.name.lower() for code in Status),
-    }
+    attrs = flags("status", [code.name.lower() for code in Status])
     return xr.Variable(dims, status.astype(np.int8), attrs)
 
 

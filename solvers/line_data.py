@@ -13,7 +13,7 @@ import xarray as xr
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
-from thermolimit.leaves import leaves
+from thermolimit.leaves import flags, leaves
 
 from .continuation import insert
 from .failures import status_variable
@@ -40,10 +40,9 @@ def labelled(line: Line, include: Iterable[float] = ()) -> xr.Dataset:
     codes = np.zeros(len(branch.z), np.int8)
     for row, code in found:
         codes[branch.arclength == row.arclength] = code
-    flags = {"flag_values": list(range(len(FEATURES))), "flag_meanings": " ".join(FEATURES)}
     return data.assign_coords(
         arclength=("point", branch.arclength, {"long_name": "arclength, 0 at the start"}),
-        feature=("point", codes, {"long_name": "feature", **flags}),
+        feature=("point", codes, flags("feature", FEATURES)),
     ).assign_attrs(began=branch.began, ended=branch.ended)
 
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from thermolimit.leaves import flags
+
 from .continuation import cross
 from .located import ALONG, VALUE, Line
 from .polylines import crossings
@@ -40,13 +42,12 @@ def meeting_points(lines: Mapping[str, Line], spans: Mapping[str, float]) -> xr.
     """
     found = _merged([*_ends(lines), *_crossings(lines, spans)], spans)
     codes = np.array([KINDS.index(meeting.kind) for meeting in found], np.int8)
-    flags = {"flag_values": list(range(len(KINDS))), "flag_meanings": " ".join(KINDS)}
     columns: dict[str, Any] = {
         name: ("point", np.array([meeting.at[name] for meeting in found]), {"long_name": name})
         for name in spans
     }
     columns["residual"] = ("point", np.array([meeting.residual for meeting in found]))
-    columns["kind"] = ("point", codes, {"long_name": "kind", **flags})
+    columns["kind"] = ("point", codes, flags("kind", KINDS))
     columns["lines"] = ("point", np.array([", ".join(m.lines) for m in found], dtype=str))
     return xr.Dataset(columns)
 

@@ -106,6 +106,13 @@ def leaves(described: Any) -> dict[str, Leaf]:
     return {name: leaf(name, hint) for name, hint in hints.items() if name != "return"}
 
 
+def flags(label: str, meanings: Iterable[str]) -> dict[str, Any]:
+    """Attributes of a variable of codes 0, 1, ..., as the CF conventions have them."""
+    words = list(meanings)
+    values = list(range(len(words)))
+    return {"long_name": label, "flag_values": values, "flag_meanings": " ".join(words)}
+
+
 def unknown_name(kind: str, name: str, known: Collection[str]) -> str:
     """A sentence about a name that does not exist, with the nearest one that does."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)

@@ -25,6 +25,7 @@ import xarray as xr
 from jax import Array
 from jax.scipy.special import erf
 
+from thermolimit.leaves import flags
 from thermolimit.solvers import (
     Equilibrium,
     Label,
@@ -36,6 +37,8 @@ from thermolimit.solvers import (
 )
 from thermolimit.solvers.quadrature import ROUNDING, GaussianRule
 
+from .spins import log_2cosh, squared_response, tanh_moments
+
 Overlap = Annotated[Array | float, Label("overlap with the retrieved pattern, $m$")]
 SelfOverlap = Annotated[Array | float, Label("Edwards-Anderson overlap, $q$")]
 Crosstalk = Annotated[Array | float, Label(r"noise of the other patterns / $\alpha$, $r$")]
@@ -43,12 +46,6 @@ Susceptibility = Annotated[Array | float, Label(r"susceptibility, $C = \lim (1 -
 PatternLoad = Annotated[Array, (0.0, inf), Label(r"patterns per neuron, $\alpha$")]
 Temperature = Annotated[Array, (0.0, inf), Label("temperature, $T$")]
 Energy = Annotated[Array, Label("energy per spin, $u$")]
-
-
-def tanh_moments(h: Array, T: Array) -> tuple[Array, Array]:
-    """First and second moment of a thermal spin in the field h."""
-    spin = jnp.tanh(h / T)
-    return spin, spin**2
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,7 @@ class ReplicaSymmetric(Equilibrium):
         m, q, r = order
         alpha, T = control
         D = 1 - (1 - q) / T
-        log_cosh = expectation(_log_2cosh, m, alpha * r, T, scale=T, rule=self.rule)
+        log_cosh = expectation(log_2cosh, m, alpha * r, T, scale=T, rule=self.rule)
         return m**2 / 2 + alpha / 2 * (1 + T * jnp.log(D) - q / D + r * (1 - q) / T) - T * log_cosh
 
     def update(self, order, control):
@@ -130,8 +127,8 @@ class ReplicaSymmetric(Equilibrium):
         m, q, r = order
         alpha, T = control
         D = 1 - (1 - q) / T
-        sech4 = expectation(_sech4, m, alpha * r, T, scale=T, rule=self.rule)
-        return 1 - alpha / (T * D) ** 2 * sech4
+        noise = expectation(squared_response, m, alpha * r, T, scale=T, rule=self.rule)
+        return 1 - alpha / (T * D) ** 2 * noise
 
     def _spin_glass(self, control):
         """The state with m = 0 and q > 0 if there is one, else q = 0 to rounding.
@@ -154,14 +151,6 @@ class ReplicaSymmetric(Equilibrium):
     def _glass_at_width(self, b, T):
         _, q = expectation(tanh_moments, 0.0, b**2, jnp.ones_like(b), scale=1.0, rule=self.rule)
         return q, 1 - (1 - q) / T
-
-
-def _log_2cosh(h, T):
-    return jnp.logaddexp(h / T, -h / T)
-
-
-def _sech4(h, T):
-    return (1 - jnp.tanh(h / T) ** 2) ** 2
 
 
 @dataclass(frozen=True)
@@ -258,9 +247,4 @@ def phases(data: xr.Dataset) -> xr.DataArray:
     phase = xr.zeros_like(exists, dtype=np.int8)
     phase = phase.where(~disordered.any("start"), 1).where(~glassy, 2).where(~exists, 3)
     phase = phase.where(~exists | (lowest_retrieval > lowest), 4).astype(np.int8)
-    phase.attrs = {
-        "long_name": "phase",
-        "flag_values": list(range(len(PHASES))),
-        "flag_meanings": " ".join(PHASES),
-    }
-    return phase.rename("phase")
+    return phase.assign_attrs(flags("phase", PHASES)).rename("phase")

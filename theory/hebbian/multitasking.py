@@ -30,9 +30,8 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax import Array
-from jax.scipy.special import erf
 
-from thermolimit.leaves import leaf
+from thermolimit.leaves import flags, leaf
 from thermolimit.solvers import (
     Equilibrium,
     Interval,
@@ -45,10 +44,10 @@ from thermolimit.solvers import (
 from thermolimit.solvers.quadrature import GaussianRule
 
 from .example_law import Examples, Number, Quality, check_examples, class_means
+from .spins import TINY, cold_response, cold_spin, log_2cosh
 
 MOST_PATTERNS = 10  # 3^10 entries of all patterns on a spin
 MOST_MEANS = 3  # patterns whose exact class means can be enumerated
-TINY = 1e-200  # a variance that can be divided by
 SERVED = 1e-3  # an overlap above this, in units of 1 - d, is not zero
 ALIKE = 1e-6  # overlaps that differ by less are equal
 
@@ -149,7 +148,7 @@ class Multitasking(Equilibrium):
     def free_energy(self, order, control):
         """Free energy per spin, stationary at the states."""
         (n,), T = order, control.temperature
-        logs, weights = self._over_spins(_log_2cosh, order, control)[:2]
+        logs, weights = self._over_spins(log_2cosh, order, control)[:2]
         return n @ n / 2 - T * (weights @ logs)
 
     def update(self, order, control):
@@ -346,10 +345,6 @@ def _products(first: Array, other: Array, K: int) -> Array:
     return weights
 
 
-def _log_2cosh(h, T):
-    return jnp.logaddexp(h / T, -h / T)
-
-
 def _spin_and_response(h, T):
     spin = jnp.tanh(h / T)
     return spin, 1 - spin**2
@@ -424,12 +419,10 @@ class ZeroTemperature(SelfConsistent):
         n = order.class_overlaps
         xi = jnp.asarray(_patterns(self.n_patterns), n.dtype)
         mean, variance = xi @ n, control.entropy * (xi**2 @ n**2)
-        safe = jnp.maximum(variance, TINY)
-        density = jnp.sqrt(2 / (jnp.pi * safe)) * jnp.exp(-(mean**2) / (2 * safe))
         # a blank spin, and one on which no pattern is retrieved, feels nothing
-        density = jnp.where(variance > TINY, density, 0.0)
-        spin = erf(mean / jnp.sqrt(2 * safe))
-        return _weights(self.n_patterns, control.dilution), xi, variance, spin, density
+        density = jnp.where(variance > TINY, cold_response(mean, variance), 0.0)
+        weights = _weights(self.n_patterns, control.dilution)
+        return weights, xi, variance, cold_spin(mean, variance), density
 
 
 class ErgodicityBreaking(NamedTuple):
@@ -508,9 +501,4 @@ def phases(data: xr.Dataset) -> xr.DataArray:
         phase = phase.where(served != count, PHASES.index(name))
     stable = (data["status"] == Status.OK) & (data["growth_rate"] < 0)
     phase = phase.where(stable, PHASES.index("undecided")).astype(np.int8)
-    phase.attrs = {
-        "long_name": "phase",
-        "flag_values": list(range(len(PHASES))),
-        "flag_meanings": " ".join(PHASES),
-    }
-    return phase.rename("phase")
+    return phase.assign_attrs(flags("phase", PHASES)).rename("phase")

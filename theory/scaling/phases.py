@@ -22,7 +22,6 @@ spectrum and a = 2 alpha + 2 beta for that of the task.
 
 from __future__ import annotations
 
-from math import inf
 from typing import Annotated, NamedTuple
 
 import jax
@@ -34,7 +33,10 @@ from numpy.typing import ArrayLike
 from sympy import Rational, oo, sqrt
 from sympy.logic.boolalg import Boolean
 
+from thermolimit.leaves import flags
 from thermolimit.solvers import Label
+
+from .random_features import Alpha, Beta
 
 alpha, beta = sp.symbols("alpha beta", positive=True)
 r, d, gamma = sp.symbols("r d gamma", positive=True)
@@ -143,10 +145,6 @@ BOUNDARIES = (
 )
 
 
-Alpha = Annotated[Array | float, (0.0, inf), Label(r"decay of the data, $\alpha$")]
-Beta = Annotated[Array | float, (0.0, inf), Label(r"decay of the target, $\beta$")]
-
-
 class Exponents(NamedTuple):
     """How the compute-optimal loss and dimension scale with compute."""
 
@@ -187,12 +185,7 @@ def phases(data: xr.Dataset) -> xr.DataArray:
         rounding (1e-12), ``none`` below alpha + beta = 1/2.
     """
     code = xr.apply_ufunc(_codes, data["alpha"], data["beta"])
-    code.attrs = {
-        "long_name": "phase",
-        "flag_values": list(range(len(LABELS))),
-        "flag_meanings": " ".join(LABELS),
-    }
-    return code.rename("phase")
+    return code.assign_attrs(flags("phase", LABELS)).rename("phase")
 
 
 def phase(alpha: float, beta: float) -> str:
