@@ -38,7 +38,7 @@ def ours(alpha: float, dimension: int, ratio: int, last: float) -> Callable[[], 
     def curve() -> contour.Loss:
         spectrum = spectra.power_law(alpha, BETA, ratio * dimension)
         gamma = MULTIPLE / spectrum.trace
-        return contour.loss_and_residual(spectrum, dimension, gamma, 1, r)
+        return contour.loss_curve(spectrum, dimension, gamma, 1, r)
 
     return curve
 
@@ -78,7 +78,7 @@ def compare(peer: Callable[..., Any], dimension: int) -> None:
     again = timed(theirs)[1]
     own = best(ours(ALPHA, dimension, 10, last), 5)
     r = np.unique(np.geomspace(1, last, 200).astype(int))
-    exact = contour.loss_curve(spectra.power_law(ALPHA, BETA, v), dimension, gamma, 1, r)
+    exact = contour.loss_curve(spectra.power_law(ALPHA, BETA, v), dimension, gamma, 1, r).loss
     print(
         f"d = {dimension}, {last} steps; largest difference {np.max(abs(loss[r] / exact - 1)):.1e}"
     )

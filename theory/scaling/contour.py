@@ -23,17 +23,18 @@ of variance s^2 in the labels is power of the target on an eigenvalue 0: S gains
 counts it.
 
 ``loss_curve(spectrum, dimension, step_size, batch, steps)`` is the plain call: NumPy in and out,
-any real steps >= 0. ``loss_and_residual`` also says how well P(0) is met, ``forcing_and_kernel``
-tabulates F and K for ``solvers.solve_volterra``.
+any real steps >= 0. ``forcing_and_kernel`` tabulates F and K for ``solvers.solve_volterra``.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log1p
+
+from thermolimit.solvers import Label
 
 from . import resolvent
 from .spectra import Spectrum
@@ -59,12 +60,10 @@ class Contour(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """A curve and what it is worth."""
+    """Mean over data and W, with the error of P(0) as a certificate."""
 
-    loss: Floats
-    """P(r), shape (steps,)."""
-    residual: float
-    """|P(0) - sum_j lam_j b_j^2 - s^2| relative to P(0), by the same nodes."""
+    loss: Annotated[Floats, "step", Label("loss, $P$")]
+    residual: Annotated[float, Label("relative error of $P(0)$ by the same contour")]
 
 
 class Transforms(NamedTuple):
@@ -90,8 +89,8 @@ def loss_curve(
     steps: ArrayLike,
     label_noise: float = 0.0,
     contour: Contour = CONTOUR,
-) -> Floats:
-    """P(r) of one-pass SGD from theta = 0, without a factor 1/2, of the shape of ``steps``.
+) -> Loss:
+    """P(r) of one-pass SGD from theta = 0, without a factor 1/2.
 
     Parameters
     ----------
@@ -108,27 +107,17 @@ def loss_curve(
     label_noise : float
         Variance s^2 of the noise in the labels.
 
+    Returns
+    -------
+    Loss
+        P, of the shape of ``steps``, and |P(0) - sum_j lam_j b_j^2 - s^2| / P(0) by the same nodes.
+
     Raises
     ------
     ValueError
         If d is not below the number of features, the step size is not stable (the message states
         the largest one), or a step is negative.
     """
-    return loss_and_residual(
-        spectrum, dimension, step_size, batch, steps, label_noise, contour
-    ).loss
-
-
-def loss_and_residual(
-    spectrum: Spectrum,
-    dimension: float,
-    step_size: float,
-    batch: int,
-    steps: ArrayLike,
-    label_noise: float = 0.0,
-    contour: Contour = CONTOUR,
-) -> Loss:
-    """As ``loss_curve``, with the error of P(0)."""
     steps = np.asarray(steps, float)
     if not (steps >= 0).all():
         raise ValueError(f"step = {steps[~(steps >= 0)].flat[0]:g} is negative")

@@ -26,6 +26,7 @@ from scipy.special import expit
 from thermolimit.solvers import Interval, Label
 
 from . import contour, resolvent, spectra
+from .random_features import Alpha, Batch, Beta
 from .spectra import Spectrum
 
 Floats = NDArray[np.float64]
@@ -36,11 +37,8 @@ PER_DECADE = 5  # dimensions of the scan
 PRECISION = 1e-3  # of log d; the loss is flat there
 COARSE = 3e-3  # the same with the step size
 
-Alpha = Annotated[float, (0.0, inf), Label(r"decay of the data, $\alpha$")]
-Beta = Annotated[float, (0.0, inf), Label(r"decay of the target, $\beta$")]
 Dimension = Annotated[float, Interval(1.0, inf, closed=True), Label("dimension, $d$")]
 Flops = Annotated[Floats, "flops", (0.0, inf), Label("compute, $f = d B r$")]
-Batch = Annotated[int, Interval(1, inf, closed=True), Label("examples per step, $B$")]
 ReducedStepSize = Annotated[
     float, (0.0, inf), Label(r"step size in units of $1 / \sum_j j^{-2\alpha}$")
 ]
@@ -91,7 +89,8 @@ def at_flops(
     spectrum = spectra.power_law(alpha, beta, round(ratio * dimension))
     steps = np.asarray(flops, float) / (dimension * batch)
     step_size = reduced_step_size / spectrum.trace
-    return Curve(contour.loss_curve(spectrum, dimension, step_size, batch, steps), steps)
+    curve = contour.loss_curve(spectrum, dimension, step_size, batch, steps)
+    return Curve(curve.loss, steps)
 
 
 def direct(
@@ -123,7 +122,7 @@ def tuned(alpha: Alpha, beta: Beta, flops: Flops, batch: Batch = 1, ratio: Ratio
     def loss(dimension: float, flops: Floats, fraction: float = 0.5) -> Floats:
         spectrum, largest = _largest_step_size(alpha, beta, dimension, batch, ratio)
         steps = flops / (dimension * batch)
-        return contour.loss_curve(spectrum, dimension, fraction * largest, batch, steps)
+        return contour.loss_curve(spectrum, dimension, fraction * largest, batch, steps).loss
 
     def best(f: float, dimension: float) -> tuple[float, float, float]:
         if np.isnan(dimension):
@@ -159,7 +158,7 @@ def minimum(
     ----------
     loss : callable
         ``loss(dimension, flops)``, shape (points,) as ``flops``; for a ``Spectrum`` of your own
-        ``loss_curve(spectrum, dimension, step_size, batch, flops / (dimension * batch))``.
+        ``loss_curve(spectrum, dimension, step_size, batch, flops / (dimension * batch)).loss``.
     flops : array, shape (points,)
         f.
     largest : float

@@ -33,7 +33,7 @@ FIRST_SCATTER = 1e-3  # of log L
 ROUNDING = 1e-9  # scatter of an exact law
 
 
-class Interval(NamedTuple):
+class Estimate(NamedTuple):
     """A fitted number."""
 
     value: float
@@ -44,19 +44,19 @@ class Interval(NamedTuple):
 class Law(NamedTuple):
     """Coefficients and exponents with their intervals."""
 
-    limit: Interval
+    limit: Estimate
     """E, the loss of infinite size and data, in units of the loss."""
-    size_amplitude: Interval
+    size_amplitude: Estimate
     """A."""
-    data_amplitude: Interval
+    data_amplitude: Estimate
     """B."""
-    size_exponent: Interval
+    size_exponent: Estimate
     """a."""
-    data_exponent: Interval
+    data_exponent: Estimate
     """b."""
-    dimension_exponent: Interval
+    dimension_exponent: Estimate
     """xi = b / (a + b), of the best size at given compute."""
-    loss_exponent: Interval
+    loss_exponent: Estimate
     """eta = a b / (a + b), of the loss above E at the best size."""
     residual: float
     """Root mean square of log L - log of the law."""
@@ -146,9 +146,9 @@ def _law(
     quantile = stats.t.isf((1 - level) / 2, freedom)
     E, log_A, log_B, a, b = best.x
 
-    def interval(value: float, gradient: Sequence[float]) -> Interval:
+    def interval(value: float, gradient: Sequence[float]) -> Estimate:
         half = quantile * np.sqrt(gradient @ covariance @ np.array(gradient))
-        return Interval(float(value), float(value - half), float(value + half))
+        return Estimate(float(value), float(value - half), float(value + half))
 
     limit = interval(E * unit, (unit, 0, 0, 0, 0))
     amplitude_a = interval(log_A + a * centre[0] + np.log(unit), (0, 1, 0, centre[0], 0))
@@ -156,8 +156,8 @@ def _law(
     total = (a + b) ** 2
     return Law(
         limit._replace(lower=max(limit.lower, 0.0)),
-        Interval(*np.exp(amplitude_a).tolist()),
-        Interval(*np.exp(amplitude_b).tolist()),
+        Estimate(*np.exp(amplitude_a).tolist()),
+        Estimate(*np.exp(amplitude_b).tolist()),
         interval(a, (0, 0, 0, 1, 0)),
         interval(b, (0, 0, 0, 0, 1)),
         interval(b / (a + b), (0, 0, 0, -b / total, a / total)),

@@ -25,11 +25,11 @@ from math import inf
 from typing import Annotated, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from thermolimit.solvers import Interval, Label
 
 from . import contour, resolvent, spectra
+from .contour import Loss
 
 NotNegative = Interval(0.0, inf, closed=True)
 Whole = Interval(1, inf, closed=True)
@@ -46,13 +46,6 @@ Eigenvalues = Annotated[
     np.ndarray, "feature", (0.0, inf), Label(r"variances of the data, $\lambda_j$")
 ]
 Target = Annotated[np.ndarray, "feature", Label("coefficients of the target, $b_j$")]
-
-
-class Loss(NamedTuple):
-    """Mean over data and W, with the error of P(0) as a certificate."""
-
-    loss: Annotated[np.ndarray, "step", Label("loss, $P$")]
-    residual: Annotated[float, Label("relative error of $P(0)$ by the same contour")]
 
 
 class Limits(NamedTuple):
@@ -106,7 +99,7 @@ def loss(
         Outside of these ranges; an unstable step size is told the largest stable one.
     """
     spectrum = spectra.power_law(alpha, beta, n_features)
-    return _loss(spectrum, dimension, step_size, batch, label_noise, step)
+    return contour.loss_curve(spectrum, dimension, step_size, batch, step, label_noise)
 
 
 def loss_of_spectrum(
@@ -128,7 +121,7 @@ def loss_of_spectrum(
         along the same axes; the other parameters and the errors are those of ``loss``.
     """
     spectrum = spectra.given(eigenvalues, target)
-    return _loss(spectrum, dimension, step_size, batch, label_noise, step)
+    return contour.loss_curve(spectrum, dimension, step_size, batch, step, label_noise)
 
 
 def limits(
@@ -174,19 +167,6 @@ def step_size(
     Check it against ``limits(...).largest_step_size`` for large alpha and for B > 1.
     """
     return Choice(reduced_step_size / spectra.power_law(alpha, 1.0, n_features).trace)
-
-
-def _loss(
-    spectrum: spectra.Spectrum,
-    dimension: int,
-    step_size: float,
-    batch: int,
-    label_noise: float,
-    step: ArrayLike,
-) -> Loss:
-    return Loss(
-        *contour.loss_and_residual(spectrum, dimension, step_size, batch, step, label_noise)
-    )
 
 
 def _limits(

@@ -175,7 +175,7 @@ def test_mean_over_features_is_the_deterministic_equivalent_up_to_one_over_d(alp
     beta, d, draws = 0.7, 25, 3000
     j, step = np.arange(1.0, 4 * d + 1), np.array([10.0, 1e3, 1e5, 1e16])
     gamma = 0.25 / np.sum(j ** (-2 * alpha))
-    equivalent = contour.loss_curve(spectra.power_law(alpha, beta, 4 * d), d, gamma, 1, step)
+    equivalent = contour.loss_curve(spectra.power_law(alpha, beta, 4 * d), d, gamma, 1, step).loss
     ratio = (
         np.array(
             [

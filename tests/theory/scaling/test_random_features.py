@@ -33,7 +33,7 @@ def test_public_numbers():
 def test_at_step_0_the_loss_is_the_power_of_target_and_noise(dimension, alpha, batch, label_noise):
     spectrum = spectra.power_law(alpha, 0.6, 4 * dimension)
     gamma = 0.6 * resolvent.largest_step_size(spectrum, dimension, batch)
-    found = contour.loss_curve(spectrum, dimension, gamma, batch, [0.0], label_noise)
+    found = contour.loss_curve(spectrum, dimension, gamma, batch, [0.0], label_noise).loss
     assert found[0] == pytest.approx(spectrum.powers.sum() + label_noise, rel=1e-13)
 
 
@@ -83,7 +83,7 @@ def test_the_contour_solves_the_volterra_equation_with_other_tables(batch, gamma
     np.testing.assert_allclose(kernel, K, rtol=1e-12, atol=1e-13 * K[0])
     volterra = solvers.solve_volterra(named(F), named(K), method="direct")["solution"]
     repeated = spectra.given(np.repeat(lam, count), np.repeat(b, count))
-    found = contour.loss_curve(repeated, d, gamma, batch, steps)
+    found = contour.loss_curve(repeated, d, gamma, batch, steps).loss
     np.testing.assert_allclose(found, volterra, rtol=1e-12)
 
 
@@ -96,7 +96,7 @@ def test_the_contour_solves_the_volterra_equation_of_its_own_tables(alpha, batch
     steps = np.arange(300)
     F, K = contour.forcing_and_kernel(spectrum, 100, gamma, batch, steps)
     volterra = solvers.solve_volterra(named(F), named(K), method="direct")["solution"]
-    found = contour.loss_curve(spectrum, 100, gamma, batch, steps)
+    found = contour.loss_curve(spectrum, 100, gamma, batch, steps).loss
     np.testing.assert_allclose(found, volterra, rtol=1e-12)
 
 
@@ -108,7 +108,7 @@ def test_any_contour_gives_the_same_loss(alpha, batch, fraction, ratio):
     spectrum = spectra.power_law(alpha, 0.7, int(ratio * 500))
     gamma = fraction * resolvent.largest_step_size(spectrum, 500, batch)
     losses = [
-        contour.loss_curve(spectrum, 500, gamma, batch, LATE, contour=path)
+        contour.loss_curve(spectrum, 500, gamma, batch, LATE, contour=path).loss
         for path in (
             contour.CONTOUR,
             contour.Contour(start=0.03, width=1.3, nodes=24),
@@ -153,8 +153,8 @@ def test_noise_in_the_labels_adds_its_own_loss():
     spectrum = spectra.power_law(0.7, 0.7, 2000)
     silent = spectrum._replace(target=np.zeros_like(spectrum.target))
     args = (500, 0.2, 2, LATE)
-    both = contour.loss_curve(spectrum, *args, 0.3)
-    apart = contour.loss_curve(spectrum, *args) + contour.loss_curve(silent, *args, 0.3)
+    both = contour.loss_curve(spectrum, *args, 0.3).loss
+    apart = contour.loss_curve(spectrum, *args).loss + contour.loss_curve(silent, *args, 0.3).loss
     np.testing.assert_allclose(both, apart, rtol=1e-12)
 
 
@@ -191,7 +191,7 @@ def test_the_average_over_random_features_approaches_the_equivalent():
         powers = e ** steps[:, None]
         found.append(rest + (powers * h + (1 - powers) / (1 - e) * push) @ (V.T @ eigenvalues))
     mean, error = np.mean(found, 0), np.std(found, 0) / np.sqrt(draws)
-    expected = contour.loss_curve(spectra.power_law(0.7, 0.7, v), d, gamma, 1, steps)
+    expected = contour.loss_curve(spectra.power_law(0.7, 0.7, v), d, gamma, 1, steps).loss
     assert (np.abs(mean - expected) < 3 * error + 0.04 * expected).all()
 
 
@@ -254,7 +254,7 @@ def test_the_pieces_are_within_their_bands_of_the_exact_curves(alpha, beta, batc
     steps = np.unique(np.geomspace(100, last, 40).astype(int))
     found = pieces.pieces(alpha, beta, gamma, batch, dimension=d, n_features=v, step=steps)
     F, K = contour.forcing_and_kernel(spectrum, d, gamma, batch, steps)
-    P = contour.loss_curve(spectrum, d, gamma, batch, steps)
+    P = contour.loss_curve(spectrum, d, gamma, batch, steps).loss
     forcing = found.forcing_pure_point + found.forcing_continuous + found.irreducible_loss
     for exact, piece, band in zip(
         (F, K, P), (forcing, found.kernel_pure_point, found.level), BANDS[alpha, beta], strict=True
