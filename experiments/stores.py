@@ -256,7 +256,7 @@ def read_identity(path: Path) -> dict[str, Any]:
 def create(path: Path, asked: Plan, identity: dict[str, Any], lanes: int | None) -> None:
     """Make an empty store, whole or not at all; another process may have been faster."""
     lanes = lanes or (BATCHED if asked.task.face.jitted else SERIAL)
-    temporary = path.with_name(f"{path.name}.new-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    temporary = _unfinished(path)
     try:
         _make_group(path.parent)
         _write(temporary, asked, identity, asked.blocks(lanes).extents)
@@ -267,6 +267,11 @@ def create(path: Path, asked: Plan, identity: dict[str, Any], lanes: int | None)
             raise OSError(error.errno, error.strerror, str(where)) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _unfinished(path: Path) -> Path:
+    """A name of its own for a store that is being made or extended."""
+    return path.with_name(f"{path.name}.new-{os.getpid()}-{uuid.uuid4().hex[:8]}")
 
 
 def unfinished_stores(path: Path) -> list[Path]:
@@ -303,7 +308,7 @@ def lay_out(saved: Blockwise, asked: Plan, identity: dict[str, Any]) -> Blockwis
 
     The identity is written last: what is interrupted is done again.
     """
-    temporary = saved.path.with_name(f"{saved.path.name}.new-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    temporary = _unfinished(saved.path)
     try:
         _write(temporary, asked, identity, saved.blocks.extents)
         for name in [*asked.outputs, "status"]:

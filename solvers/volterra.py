@@ -16,7 +16,6 @@ status says so.
 from __future__ import annotations
 
 from functools import partial
-from importlib.metadata import version
 from typing import Literal
 
 import numpy as np
@@ -27,6 +26,7 @@ from scipy.signal import fftconvolve
 from thermolimit.leaves import Leaf
 
 from .failures import OnFailure, settle, status_variable
+from .grid import VERSION
 from .saddle import TOLERANCE, Status
 
 Method = Literal["direct", "newton"]
@@ -94,7 +94,7 @@ def solve_volterra(
         join="exact",
         keep_attrs=False,
     )
-    attrs = {"thermolimit_version": version("thermolimit"), "method": method}
+    attrs = {"thermolimit_version": VERSION, "method": method}
     step = xr.Variable("step", np.arange(steps), STEP.attrs)
     data = xr.Dataset({"solution": solution, "residual": residual}, {"step": step}, attrs)
     for name, leaf in RESULTS.items():
