@@ -503,7 +503,18 @@ def test_the_whole_diagram_is_solved(K):
     found = solvers.descend(stored(K), data)
     assert (found["status"] == Status.OK).all()
     assert (found["growth_rate"] < 0).all()
-    assert (named(found) != "undecided").all()
+    phase, code = multitasking.phases(found), multitasking.PHASES.index
+    assert (phase != code("undecided")).all()
+    assert ((phase == code("ergodic")) == (t > 1)).all()
+    assert ((phase == code("pure")) == pure_is_stable(d, t)).all()
+
+
+def pure_is_stable(d, t):
+    """Whether there is a pure state to which no second pattern is recruited."""
+    m = xr.ones_like(t)  # in units of 1 - d, with temperatures in the same units
+    for _ in range(10_000):
+        m = np.tanh(m / t)
+    return (t < 1) & (1 - (1 - d) * m**2 < t)
 
 
 @dataclass(frozen=True)
