@@ -54,9 +54,11 @@ PROFILES = {
         resolution=200,
     ),
 }
-# Of few spins the signal is smaller by (P - 1)(P - 2) (1 - m^2) / 2 m^2 N of itself.
-TOLERANCE = Tolerance(standard_errors=4, bias={"overlap": 15.0}, size="n_spins")
-FIRST = (0, 1)  # steps before the one that is measured
+# A spin is not in its own field, and products of few spins have fewer distinct indices. After one
+# step this is known exactly, at most 7.3 / N: see the tests. After two it was measured with sizes
+# and seeds of no profile: -22(2) / N at P = 3 and -21(1) / N at P = 4, load 0.05; 11(1) / N at most
+# at the loads of the quick profile.
+TOLERANCE = Tolerance(standard_errors=4, bias={"first": 8.0, "second": 25.0}, size="n_spins")
 
 
 def networks(grid: Grid) -> dict[int, tuple[tuple[int, ...], tuple[float, ...]]]:
@@ -69,13 +71,16 @@ def networks(grid: Grid) -> dict[int, tuple[tuple[int, ...], tuple[float, ...]]]
 
 
 def predict(grid: Grid) -> xr.Dataset:
-    """Overlaps after one and two steps, by the steps before the measured one."""
-    steps = solvers.evaluate(
-        basins.first_steps, start_overlap=grid.start_overlap,
+    """Overlaps after one and two steps."""
+    return first_steps(grid, grid.start_overlap)
+
+
+def first_steps(grid: Grid, start_overlap: Any) -> xr.Dataset:
+    """The exact theory at all loads."""
+    return solvers.evaluate(
+        basins.first_steps, start_overlap=start_overlap,
         pattern_load=sorted({*grid.pair_load, *grid.dense_load}), interaction_order=(2, 3, 4),
     )  # fmt: skip
-    both = xr.concat([steps["first"], steps["second"]], xr.Variable("burn_in", list(FIRST)))
-    return steps[["status"]].assign(overlap=both.rename("overlap"))
 
 
 def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
@@ -84,11 +89,11 @@ def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
     for order, (sizes, loads) in networks(grid).items():
         about = {"interaction_order": (order,), "n_spins": sizes, "pattern_load": loads}
         kept = {name: store / f"{name}_{order}" if store else None for name in ("first", "last")}
-        first = _run(grid, kept["first"], start_overlap=grid.compared, burn_in=FIRST, **about)
+        early = _run(grid, kept["first"], start_overlap=grid.compared, burn_in=(0, 1), **about)
         last = _run(
             grid, kept["last"], start_overlap=grid.start_overlap, burn_in=grid.steps - 1, **about
         )
-        for part in (first[["overlap", "status"]], last[["retrieved"]].drop_vars("burn_in")):
+        for part in (_by_step(early), last[["retrieved"]].drop_vars("burn_in")):
             data = data.merge(part, join="outer", compat="no_conflicts")
     return data.assign(half_retrieval(data["retrieved"]))
 
@@ -98,6 +103,14 @@ def _run(grid: Grid, store: Store | None, **axes: Any) -> xr.Dataset:
         network.simulate, store=store, seed=grid.seed, replicas=grid.replicas, engine="numba",
         temperature=0.0, dynamics="parallel", sweeps=1, **axes,
     )  # fmt: skip
+
+
+def _by_step(data: xr.Dataset) -> xr.Dataset:
+    """Overlaps after one and two steps, of different runs; a point counts if both have run."""
+    first, second = (data["overlap"].sel(burn_in=k, drop=True) for k in (0, 1))
+    ran = (data["status"] == solvers.Status.OK).all("burn_in")
+    status = xr.where(ran, solvers.Status.OK, solvers.Status.MISSING)
+    return xr.Dataset({"first": first, "second": second, "status": status})
 
 
 def half_retrieval(retrieved: xr.DataArray) -> dict[str, xr.DataArray]:
@@ -152,8 +165,5 @@ def lines(grid: Grid) -> dict[str, xr.Dataset]:
             pattern_load=loads[0], bounds=bounds,
         )  # fmt: skip
         found[f"saddle_{order}"] = branch.where(branch["growth_rate"] > 0, drop=True)
-    found["steps"] = solvers.evaluate(
-        basins.first_steps, start_overlap=np.linspace(0, 1, grid.resolution),
-        pattern_load=sorted({*grid.pair_load, *grid.dense_load}), interaction_order=(2, 3, 4),
-    )  # fmt: skip
+    found["steps"] = first_steps(grid, np.linspace(0, 1, grid.resolution))
     return found

@@ -39,15 +39,14 @@ def _first_steps(axes: Axes, tree: xr.DataTree) -> None:
     for k, order in enumerate(ORDERS):
         alpha = _loads(simulation, order)[1]
         line = theory.sel(interaction_order=order, pattern_load=alpha)
-        size = _sizes(comparison, "overlap_simulation", order)[-1]
+        size = _sizes(comparison, "first_simulation", order)[-1]
         one = comparison.sel(interaction_order=order, pattern_load=alpha, n_spins=size)
-        for step, (name, style) in enumerate((("first", "-"), ("second", "--"))):
+        for name, style in (("first", "-"), ("second", "--")):
             axes.plot(line["start_overlap"], line[name], style, color=f"C{k}")
             draw_means(
-                axes, one["start_overlap"], one["overlap_simulation"].sel(burn_in=step),
-                one["overlap_error"].sel(burn_in=step), k,
-                rf"$P = {order}$, $\alpha = {alpha:g}$, $N = {size}$" if step == 0 else None,
-                hollow=step == 1,
+                axes, one["start_overlap"], one[f"{name}_simulation"], one[f"{name}_error"], k,
+                rf"$P = {order}$, $\alpha = {alpha:g}$, $N = {size}$" if name == "first" else None,
+                hollow=name == "second",
             )  # fmt: skip
     axes.axline((0, 0), slope=1, color="0.6", lw=0.8)
     axes.set(
