@@ -16,7 +16,7 @@ from jax import Array, lax
 from thermolimit.leaves import Label
 
 from .glauber import BurnIn, Dynamics, Spins, Sweeps, Temperature, check_dynamics, sweep
-from .recording import recorded
+from .recording import recorded, time_average
 
 Field = Annotated[Array | float, Label("external field, $h$")]
 
@@ -52,14 +52,12 @@ def simulate(
     """Equilibrium averages over ``sweeps`` sweeps of N attempts, after ``burn_in`` of them."""
     check_dynamics(dynamics)
 
-    def sweep_once(state: State, _: None) -> tuple[State, Observables]:
+    def one_sweep(state: State, _: Array) -> tuple[State, Observables]:
         state = _sweep(state, dynamics)
         return state, observe(state)
 
     state = init(key, temperature, field, n_spins=n_spins)
-    state, _ = lax.scan(sweep_once, state, length=burn_in)
-    _, series = lax.scan(sweep_once, state, length=sweeps)
-    return jax.tree.map(jnp.mean, series)
+    return time_average(one_sweep, state, burn_in, sweeps)[0]
 
 
 def init(key: Array, temperature: Temperature, field: Field, *, n_spins: Spins) -> State:

@@ -1,4 +1,4 @@
-"""Long runs and when to look at them."""
+"""Long runs: their averages, and when to look at them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
@@ -41,6 +42,41 @@ def log_steps(last: int, per_decade: int = 10) -> np.ndarray:
         raise ValueError(f"last = {last} is below 1")
     count = int(np.ceil(per_decade * np.log10(last))) + 1
     return np.unique(np.append(0, np.round(np.geomspace(1, last, count)))).astype(int)
+
+
+def time_average(
+    one_sweep: Callable[[Any, Array], tuple[Any, Any]], state: Any, burn_in: int, sweeps: int
+) -> tuple[Any, Any]:
+    """Mean of what is seen in ``sweeps`` sweeps that follow ``burn_in`` others.
+
+    Parameters
+    ----------
+    one_sweep : callable
+        ``one_sweep(state, step) -> (state, seen)``, with the number of the sweep; ``seen`` is a
+        pytree of arrays.
+    state : pytree of arrays
+        Before the first sweep.
+    burn_in, sweeps : int
+        At least 0 and 1.
+
+    Returns
+    -------
+    averages, state : pytree
+        Of ``seen``, and after the last sweep.
+    """
+
+    def unseen(state: Any, step: Array) -> tuple[Any, None]:
+        return one_sweep(state, step)[0], None
+
+    def measure(carry: tuple[Any, Any], step: Array) -> tuple[tuple[Any, Any], None]:
+        state, seen = one_sweep(carry[0], step)
+        return (state, jax.tree.map(jnp.add, carry[1], seen)), None
+
+    state, _ = lax.scan(unseen, state, jnp.arange(burn_in))
+    _, seen = jax.eval_shape(one_sweep, state, jnp.array(burn_in))
+    zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), seen)
+    (state, total), _ = lax.scan(measure, (state, zero), burn_in + jnp.arange(sweeps))
+    return jax.tree.map(lambda leaf: leaf / sweeps, total), state
 
 
 def recorded(

@@ -45,6 +45,7 @@ from thermolimit.simulations.glauber import (
     flip_probability,
     sweep,
 )
+from thermolimit.simulations.recording import time_average
 
 from .dense_data import Disorder, Protocol, check_size, draw, form_of_rows
 from .dense_kernels import (
@@ -563,24 +564,16 @@ class Laws:
 
 def _run_jax(laws: Laws, key, spins, burn_in: int, steps: int) -> Run:
     """Time averages of one network from ``spins``."""
-    dtype = laws.temperature.dtype
     one = _sweep_parallel if laws.case.dynamics == "parallel" else _sweep_sequential
 
     def one_sweep(state, step):
-        return one(laws, jax.random.fold_in(key, 1 + step), *state)
+        (spins, sums), accepted = one(laws, jax.random.fold_in(key, 1 + step), *state)
+        return (spins, sums), (spins, laws.energy(sums), accepted / spins.size)
 
-    def measure(carry, step):
-        state, total = carry
-        state, accepted = one_sweep(state, step)
-        here = (state[0], laws.energy(state[1]), accepted / spins.size)
-        return (state, jax.tree.map(jnp.add, total, here)), None
-
-    first = spins.astype(dtype)
-    state, _ = lax.scan(one_sweep, (first, laws.power_sums(first)), jnp.arange(burn_in))
-    zero = jnp.zeros((), dtype)
-    start = (state, (jnp.zeros(spins.size, dtype), zero, zero))
-    (state, total), _ = lax.scan(measure, start, burn_in + jnp.arange(steps))
-    return Run(*(leaf / steps for leaf in total), final=state[0])
+    first = spins.astype(laws.temperature.dtype)
+    state = (first, laws.power_sums(first))
+    averages, (final, _) = time_average(one_sweep, state, burn_in, steps)
+    return Run(*averages, final=final)
 
 
 def _sweep_sequential(laws: Laws, key, spins, sums):

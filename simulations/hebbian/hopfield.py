@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numba
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
 from thermolimit.leaves import Label
 from thermolimit.simulations.engines import Engines
@@ -33,6 +33,7 @@ from thermolimit.simulations.glauber import (
     is_flipped,
     sweep,
 )
+from thermolimit.simulations.recording import time_average
 
 PatternLoad = Annotated[float, (0.0, inf), Label(r"patterns per neuron, $\alpha$")]
 
@@ -117,20 +118,10 @@ def _network(patterns, temperature, sweeps, burn_in, dynamics, key) -> TimeAvera
         spins, sums = state
         noise = jax.random.fold_in(key, step)
         spins, sums, accepted = sweep(noise, spins, sums, cost, moved, temperature, dynamics)
-        return (spins, sums), accepted
-
-    def measure(carry, step):
-        state, total = carry
-        state, accepted = one_sweep(state, step)
-        here = TimeAverages(state[0], jnp.sum((state[1] / n) ** 2), accepted / n)
-        return (state, jax.tree.map(jnp.add, total, here)), None
+        return (spins, sums), TimeAverages(spins, jnp.sum((sums / n) ** 2), accepted / n)
 
     state = (patterns[:, 0], patterns[:, 0] @ patterns)
-    state, _ = lax.scan(one_sweep, state, jnp.arange(burn_in))
-    zero = jnp.zeros((), patterns.dtype)
-    start = (state, TimeAverages(jnp.zeros(n, patterns.dtype), zero, zero))
-    (_, total), _ = lax.scan(measure, start, burn_in + jnp.arange(sweeps))
-    return jax.tree.map(lambda leaf: leaf / sweeps, total)
+    return time_average(one_sweep, state, burn_in, sweeps)[0]
 
 
 def _observables(patterns, networks: TimeAverages) -> Observables:

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numba
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
 from thermolimit.leaves import Interval, Label
 from thermolimit.simulations.engines import Engines
@@ -32,6 +32,7 @@ from thermolimit.simulations.glauber import (
     is_flipped,
     sweep,
 )
+from thermolimit.simulations.recording import time_average
 
 Law = Literal["storage", "gauss", "binomial"]
 Start = Literal["pure", "hierarchical", "symmetric", "random"]
@@ -169,7 +170,7 @@ def _begin(numpy, patterns, free, start):
 
 def _network(patterns, means, spins, temperature, sweeps, burn_in, key) -> TimeAverages:
     """Time averages of one network with class means (N, K), started at ``spins``."""
-    n, k = means.shape
+    n = means.shape[0]
     own = jnp.sum(means**2, axis=1)
 
     def cost(i, spin, sums):
@@ -179,33 +180,27 @@ def _network(patterns, means, spins, temperature, sweeps, burn_in, key) -> TimeA
         return sums + means[i] * change
 
     def one_sweep(spins, step):
+        noise = jax.random.fold_in(key, step)
         # the sums of real numbers are made anew in every sweep: rounding does not add up
-        sums = spins @ means
-        spins, _, accepted = sweep(
-            jax.random.fold_in(key, step), spins, sums, cost, moved, temperature
-        )
-        return spins, accepted
+        spins, _, accepted = sweep(noise, spins, spins @ means, cost, moved, temperature)
+        return spins, _seen(patterns, means, spins, accepted)
 
-    def measure(carry, step):
-        spins, total = carry
-        spins, accepted = one_sweep(spins, step)
-        m, class_overlaps = spins @ patterns / n, spins @ means / n
-        gauge = jnp.where(class_overlaps < 0, -1, 1).astype(m.dtype)
-        distance, other = (jnp.sum((means - s * spins[:, None]) ** 2, axis=0) for s in (1, -1))
-        here = TimeAverages(
-            overlaps=gauge * m,
-            class_overlaps=gauge * class_overlaps,
-            power=jnp.sum(class_overlaps**2),
-            loss=jnp.sum(distance / n * other / n) / 4,
-            acceptance=accepted / n,
-        )
-        return (spins, jax.tree.map(jnp.add, total, here)), None
+    return time_average(one_sweep, spins, burn_in, sweeps)[0]
 
-    spins, _ = lax.scan(one_sweep, spins, jnp.arange(burn_in))
-    nothing, zero = jnp.zeros(k, means.dtype), jnp.zeros((), means.dtype)
-    start = (spins, TimeAverages(nothing, nothing, zero, zero, zero))
-    (_, total), _ = lax.scan(measure, start, burn_in + jnp.arange(sweeps))
-    return jax.tree.map(lambda leaf: leaf / sweeps, total)
+
+def _seen(patterns, means, spins, accepted) -> TimeAverages:
+    """After one sweep."""
+    n = len(means)
+    m, class_overlaps = spins @ patterns / n, spins @ means / n
+    gauge = jnp.where(class_overlaps < 0, -1, 1).astype(m.dtype)
+    distance, other = (jnp.sum((means - s * spins[:, None]) ** 2, axis=0) for s in (1, -1))
+    return TimeAverages(
+        overlaps=gauge * m,
+        class_overlaps=gauge * class_overlaps,
+        power=jnp.sum(class_overlaps**2),
+        loss=jnp.sum(distance / n * other / n) / 4,
+        acceptance=accepted / n,
+    )
 
 
 def _observables(means, networks: TimeAverages) -> Observables:

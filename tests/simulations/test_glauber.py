@@ -2,11 +2,12 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from thermolimit.simulations.glauber import flip_probability, is_flipped
+from thermolimit.simulations.glauber import flip_probability, is_flipped, sweep
 from thermolimit.solvers.precision import simulation_precision
 
 COSTS = [-math.inf, -50.0, -1.0, -1e-9, 0.0, 1e-9, 0.2, 1.0, 5.0, 40.0, 1e3, math.inf]
@@ -39,3 +40,22 @@ def test_flips_have_the_probability_that_is_stated(rule, temperature):
             if uniform < 1:
                 flips = is_flipped(uniform, cost, temperature, rule == "metropolis")
                 assert flips == (uniform < probability), (cost, uniform)
+
+
+@pytest.mark.parametrize("rule", ["glauber", "metropolis"])
+@pytest.mark.parametrize("cost, fraction", [(math.inf, 0), (-math.inf, 1)])
+def test_a_sweep_tries_as_many_spins_as_there_are_and_keeps_the_sums(rule, cost, fraction):
+    N, key = 50, jax.random.key(3)
+    start = jnp.asarray(np.random.default_rng(1).choice([-1.0, 1.0], N), jnp.float32)
+    weights = jnp.arange(1, N + 1, dtype=jnp.float32)
+    spins, total, accepted = sweep(
+        key, start, weights @ start,
+        cost=lambda i, spin, total: jnp.float32(cost),
+        moved=lambda total, i, change: total + weights[i] * change,
+        temperature=jnp.float32(1), dynamics=rule,
+    )  # fmt: skip
+    assert accepted == fraction * N
+    assert total == weights @ spins  # whole numbers: exact
+    # a spin that was flipped twice is as before: the number of others has the parity of all flips
+    assert (np.asarray(spins != start).sum() - fraction * N) % 2 == 0
+    assert bool((spins != start).any()) == bool(fraction)
