@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+BLOCK = 64  # steps whose random numbers are drawn at once: a key per step would cost more than it
+
 Steps = Annotated[int, "step"]
 
 
@@ -77,6 +79,35 @@ def time_average(
     zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), seen)
     (state, total), _ = lax.scan(measure, (state, zero), burn_in + jnp.arange(sweeps))
     return jax.tree.map(lambda leaf: leaf / sweeps, total), state
+
+
+def in_blocks(
+    move: Callable[[Any, Any], Any], draw: Callable[[Array, Any], Any], state: Any, until: Array
+) -> Any:
+    """Go on to step ``until``; the random numbers of a step depend on the key and the step alone.
+
+    Parameters
+    ----------
+    move : callable
+        ``move(state, numbers)``, the state after one step, which it counts.
+    draw : callable
+        ``draw(key, state)``, arrays with the numbers of BLOCK steps.
+    state : NamedTuple
+        With ``key`` and ``step``.
+    until : int
+        Any step, a multiple of BLOCK or not.
+    """
+
+    def block(state: Any) -> Any:
+        numbers = draw(jax.random.fold_in(state.key, state.step // BLOCK), state)
+        end = jnp.minimum((state.step // BLOCK + 1) * BLOCK, until)
+
+        def once(step: Array, state: Any) -> Any:
+            return move(state, jax.tree.map(lambda drawn: drawn[step % BLOCK], numbers))
+
+        return lax.fori_loop(state.step, end, once, state)
+
+    return lax.while_loop(lambda state: state.step < until, block, state)
 
 
 def recorded(

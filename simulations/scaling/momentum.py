@@ -18,10 +18,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from thermolimit.leaves import Interval, Label
-from thermolimit.simulations.recording import recorded
+from thermolimit.simulations.recording import in_blocks, recorded
 
 from .disorder import Alpha, Beta, Dimension, Draw, Features, Number, modes
-from .random_features import Batch, Observables, StepSize, gradient, in_blocks, noises
+from .random_features import Batch, Observables, StepSize, gradient, noises
 
 MomentumSize = Annotated[
     Number, Interval(0.0, inf, closed=True), Label(r"step size of the momentum, $\gamma_3$")

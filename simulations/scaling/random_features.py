@@ -14,20 +14,17 @@ In float32 the loss can be trusted down to about 1e-6 of where it began.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
 from thermolimit.leaves import Interval, Label
-from thermolimit.simulations.recording import recorded
+from thermolimit.simulations.recording import BLOCK, in_blocks, recorded
 
 from .disorder import Alpha, Beta, Dimension, Draw, Features, Number, modes, weighted
-
-BLOCK = 64  # steps whose random numbers are drawn at once: a key per step would cost more than it
 
 StepSize = Annotated[Number, (0.0, inf), Label(r"step size, $\gamma$")]
 Batch = Annotated[int, Interval(1, inf, closed=True), Label("examples per step, $B$")]
@@ -175,35 +172,6 @@ def observe_ambient(state: AmbientState) -> Observables:
 
 
 simulate_ambient = recorded(init_ambient, advance_ambient, observe_ambient)
-
-
-def in_blocks(
-    move: Callable[[Any, Any], Any], draw: Callable[[Array, Any], Any], state: Any, until: Array
-) -> Any:
-    """Go on to step ``until``; the random numbers of a step depend on the key and the step alone.
-
-    Parameters
-    ----------
-    move : callable
-        ``move(state, numbers)``, the state after one step, which it counts.
-    draw : callable
-        ``draw(key, state)``, arrays with the numbers of BLOCK steps.
-    state : NamedTuple
-        With ``key`` and ``step``.
-    until : int
-        Any step, a multiple of BLOCK or not.
-    """
-
-    def block(state: Any) -> Any:
-        numbers = draw(jax.random.fold_in(state.key, state.step // BLOCK), state)
-        end = jnp.minimum((state.step // BLOCK + 1) * BLOCK, until)
-
-        def once(step: Array, state: Any) -> Any:
-            return move(state, jax.tree.map(lambda drawn: drawn[step % BLOCK], numbers))
-
-        return lax.fori_loop(state.step, end, once, state)
-
-    return lax.while_loop(lambda state: state.step < until, block, state)
 
 
 def noises(key: Array, state: Any) -> Array:
