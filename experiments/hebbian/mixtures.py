@@ -46,16 +46,19 @@ class Grid:
 PROFILES = {
     "quick": Grid(),
     "full": Grid(
-        stability=(0.2, 0.4, 0.5, 0.6, 0.7, 0.8),
+        stability=(0.2, 0.3, 0.4, 0.5, 0.55, 0.6),
         n_spins=(4000, 16000, 64000),
         sweeps=200,
         burn_in=100,
         replicas=64,
     ),
 }
-# The random overlaps of three patterns, of order 1 / sqrt(N), enter by their squares.
+# The random overlaps of three patterns, of order 1 / sqrt(N), enter by their squares, and are
+# enhanced as the mixture becomes unstable. Derived in the tests, the largest coefficients of 1 / N
+# are -2.7, -14.3 and 2.5, those of pairs at 0.6 of the unstable temperature; at 0.8 they would be
+# -17, -75 and 12.
 TOLERANCE = Tolerance(
-    standard_errors=4, bias={"overlap": 3.0, "self_overlap": 3.0, "energy": 3.0}, size="n_spins"
+    standard_errors=4, bias={"overlap": 3.0, "self_overlap": 15.0, "energy": 3.0}, size="n_spins"
 )
 
 
