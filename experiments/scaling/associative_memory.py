@@ -46,8 +46,10 @@ PROFILES = {
         resolution=32,
     ),
 }
-# Scores are Gaussian and independent for d >> 1 only.
-TOLERANCE = Tolerance(standard_errors=4, bias={"error": 0.5}, size="dimension")
+# Scores are Gaussian and independent for d >> 1 only. A thousand memories at each of six d from 24
+# to 300, seeds and sizes of no profile, miss the theory of infinite data by -0.14(3) / d for
+# frequencies, -0.09(1) / d for square roots and -0.02(1) / d for a threshold.
+TOLERANCE = Tolerance(standard_errors=4, bias={"error": 0.25}, size="dimension")
 
 MEMORIES = ("frequencies", "square_roots", "threshold")
 SHARE = 8  # a threshold keeps the d / 8 most frequent tokens
