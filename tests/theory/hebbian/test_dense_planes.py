@@ -11,7 +11,7 @@ from thermolimit.theory.hebbian.dense_glass import OneStep
 from thermolimit.theory.hebbian.dense_memory import Model, ReplicaSymmetric, ZeroTemperature
 
 
-@pytest.mark.parametrize("order", [5, 6])
+@pytest.mark.parametrize("order", [pytest.param(5, marks=pytest.mark.slow), 6])
 def test_a_capacity_is_the_maximum_of_an_explicit_curve(order):
     m = np.linspace(0.7, 1 - 1e-6, 400_001)
     explicit = np.max(order * m ** (2 * order - 2) / (4 * erfinv(m) ** 2))
