@@ -74,6 +74,13 @@ def draw_deviation(axes: Axes, comparison: xr.Dataset) -> None:
             color=f"C{index}",
             label=rf"$\alpha={alpha:g}$, $T={T:g}$",
         )
+    describe_deviation(axes, sizes)
+    if count:
+        axes.legend(ncols=2, loc="upper center")
+
+
+def describe_deviation(axes: Axes, sizes: np.ndarray) -> None:
+    """Zero, ticks and titles of deviations against the number of spins, with room for a legend."""
     axes.axhline(0, color="k", linewidth=1)
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, [str(n) for n in sizes])
@@ -85,5 +92,3 @@ def draw_deviation(axes: Axes, comparison: xr.Dataset) -> None:
         ylabel=r"overlap, simulation $-$ theory  ($\times 10^{-3}$)",
         title="Deviation from the limit, with standard errors",
     )
-    if count:
-        axes.legend(ncols=2, loc="upper center")

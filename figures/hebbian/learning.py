@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from thermolimit.figures.marks import OK, draw_means, largest
+from thermolimit.figures.overlaps import describe_deviation
 
 COLORS = {2: 2, 3: 0, 4: 1}  # of the interaction orders
 STYLES = {"supervised": ("-", "o"), "unsupervised": ("--", "s")}
@@ -86,16 +86,6 @@ def _deviations(axes: Axes, comparison: xr.Dataset) -> None:
                 1e3 * one["overlap_error"], fmt=marker, color=f"C{k}",
                 label=f"$M = {examples:g}$, {protocol}",
             )  # fmt: skip
-    axes.axhline(0, color="k", linewidth=1)
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(sizes, [str(n) for n in sizes])
-    axes.minorticks_off()
-    lower, upper = axes.get_ylim()
-    axes.set(
-        xlim=(sizes[0] / 1.4, sizes[-1] * np.sqrt(2)),
-        ylim=(lower, upper + 0.4 * (upper - lower)),
-        xlabel="number of spins, $N$",
-        ylabel=r"overlap, simulation $-$ theory  ($\times 10^{-3}$)",
-        title="Deviation from the limit, with standard errors",
-    )
+    describe_deviation(axes, sizes)
+    axes.set_xlim(sizes[0] / 1.4, sizes[-1] * 1.4)
     axes.legend(ncols=2, loc="upper center")
