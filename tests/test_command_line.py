@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import shutil
@@ -25,28 +23,10 @@ from thermolimit.solvers import evaluate
 
 AGREES, BAD_REQUEST, POINTS_FAILED, DISAGREES, INTERRUPTED, TERMINATED = 0, 2, 3, 4, 130, 143
 HOPFIELD = "hebbian/hopfield_phase_diagram"
-TINY = ("resolution=6", "n_spins=100", "replicas=4", "sweeps=20", "burn_in=10",
-        "temperature=0.3", "pattern_load=0.05,0.14")  # fmt: skip
-
-
-class Finished(NamedTuple):
-    """A run of the Hopfield study on a tiny grid."""
-
-    code: int
-    output: str
-    folder: Path
 
 
 def with_changes(changes: tuple[str, ...]) -> list[str]:
     return [word for change in changes for word in ("--set", change)]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Finished:
-    folder = tmp_path_factory.mktemp("hopfield")
-    with contextlib.redirect_stdout(io.StringIO()) as output:
-        code = main(["run", HOPFIELD, "--out", str(folder), *with_changes(TINY)])
-    return Finished(code, output.getvalue(), folder)
 
 
 def verdict(output: str) -> list[str]:
@@ -68,11 +48,11 @@ def test_a_run_holds_the_grid_that_was_asked_for(finished):
     grid = json.loads(tree.attrs["grid"])
     assert (grid["n_spins"], grid["temperature"], grid["pattern_load"]) == (
         [100],
-        [0.3],
-        [0.05, 0.14],
+        [0.2, 0.8],
+        [0.02, 0.14],
     )
     assert dict(tree["simulation"].sizes) == {
-        "n_spins": 1, "pattern_load": 2, "temperature": 1, "replica": 4,
+        "n_spins": 1, "pattern_load": 2, "temperature": 2, "replica": 4,
     }  # fmt: skip
     assert set(tree["lines"].children) == {"spinodal", "first_order", "almeida_thouless", "glass"}
 
@@ -89,7 +69,7 @@ def test_the_status_repeats_the_report_of_the_run(finished, capsys):
     code = main(["status", HOPFIELD, "--out", str(finished.folder)])
     output = capsys.readouterr().out
     assert code == finished.code
-    assert "simulation: 8 of 8 done, 0 missing" in output.splitlines()[0]
+    assert "simulation: 16 of 16 done, 0 missing" in output.splitlines()[0]
     assert output.splitlines()[1].startswith(HOPFIELD)
     assert verdict(output) == verdict(finished.output)
 

@@ -5,19 +5,22 @@ import pytest
 import xarray as xr
 from scipy.special import erf
 
-from thermolimit.experiments import agreement, compare
+from thermolimit.experiments import agreement, archive, compare
 from thermolimit.experiments.comparison import agrees
 from thermolimit.experiments.hebbian import hopfield_phase_diagram as study
 from thermolimit.experiments.study import failures
 from thermolimit.solvers import SinhTrapezoid, Status
 from thermolimit.theory.hebbian import hopfield
 
-GRID = study.Grid(resolution=4, pattern_load=(0.02, 0.14), temperature=(0.2, 0.8))
+
+@pytest.fixture(scope="module")
+def tree(finished):
+    return archive.load(finished.folder / "quick.zarr")
 
 
 @pytest.fixture(scope="module")
-def lines():
-    return study.lines(GRID)
+def lines(tree):
+    return {name: node.to_dataset() for name, node in tree["lines"].children.items()}
 
 
 @pytest.mark.parametrize("name", ["spinodal", "first_order", "almeida_thouless", "glass"])
@@ -80,8 +83,8 @@ def test_the_spin_glass_appears_at_one_plus_the_root_of_the_load(lines):
 
 
 @pytest.fixture(scope="module")
-def predicted():
-    return study.predict(GRID)
+def predicted(tree):
+    return tree["theory"].to_dataset()
 
 
 def test_only_solved_states_are_told_to_have_ended_elsewhere(predicted):
@@ -95,7 +98,7 @@ def test_only_solved_states_are_told_to_have_ended_elsewhere(predicted):
 @pytest.mark.filterwarnings("ignore::thermolimit.solvers.ConvergenceWarning")
 def test_failures_of_the_solver_are_not_hidden(monkeypatch):
     monkeypatch.setattr(study, "THEORY", hopfield.ReplicaSymmetric(SinhTrapezoid(9)))
-    data = study.predict(GRID)
+    data = study.predict(study.Grid(resolution=4))
     told = failures(xr.DataTree.from_dict({"/theory": data.sel(start=["retrieval"])}))
     assert "NOT_CERTIFIED" in told["/theory"]
 
