@@ -1,9 +1,10 @@
 """Attempted spin flips per second in the Hopfield network, on one core.
 
-Ours: the Numba kernel, and the JAX engine on whatever device it finds (two networks per replica).
-Peer: the package ``hopfieldnetwork`` at T = 0, whose sweep visits the spins in random order. All
-start at the stored pattern, as our kernel always does. An attempt costs us K operations (the N x N
-couplings are never built) and an accepted flip as many again; the peer N, whatever K.
+Ours: the Numba kernel of dense networks, for pairs, and the JAX engine on whatever device it finds
+(two networks per replica). Peer: the package ``hopfieldnetwork`` at T = 0, whose sweep visits the
+spins in random order. All start at the stored pattern, as our kernel always does. An attempt costs
+us K operations (the N x N couplings are never built) and an accepted flip as many again; the peer
+N, whatever K.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def numba_rate(k: int, temperature: float) -> tuple[float, float]:
     sweeps = 100_000 // k
     run_network(rng, patterns, temperature, 1, 0, False)  # compiles
     took = best(lambda: run_network(rng, patterns, temperature, sweeps, 0, False), REPEATS)
-    accepted = run_network(rng, patterns, temperature, sweeps, 0, False)[2]
+    accepted = run_network(rng, patterns, temperature, sweeps, 0, False).acceptance
     return N * sweeps / took.wall, accepted
 
 

@@ -10,7 +10,8 @@ s is flipped is *linear* in y: with
     W(S) = (E(S + 2) - E(S - 2)) / 2,    B(S) = (2 E(S) - E(S + 2) - E(S - 2)) / 2
 
 a flip costs c (s sum y W + sum B) for every P. An attempt is one product of a row with the weights
-W, which change with accepted flips only. ``Means`` are rows of other numbers. They go through the
+W, which change with accepted flips only; for pairs, P = 2, W = 4 S and B = -4, and the product is
+one of whole numbers. ``Means`` are rows of other numbers. They go through the
 power sums p_k = sum_i (y_i s_i)^k, less the term of the spin itself, and Newton's identities. Of
 whole numbers all of these are whole numbers in float64: sums are exact in any order up to 2^53.
 """
@@ -108,7 +109,7 @@ def signs(
         energy_terms=_terms(energy, 5),
         scale=scale,
     )
-    rules = PACKED if packed else BYTES
+    rules = PACKED if packed else PAIRS if order == 2 else BYTES
     (_add_packed if packed else _add_bytes)(network, spins)
     rules.refresh(network)
     return network, rules
@@ -200,6 +201,20 @@ def _move_bytes(network, i, spin):
 def _refresh_bytes(network):
     _polynomial(network.weight_terms, network.sums, network.weights)
     network.balance[0] = _polynomial_sum(network.balance_terms, network.sums)
+
+
+@numba.njit(nogil=True)
+def _cost_pairs(network, i, spin):
+    row, sums = network.rows[i], network.sums
+    total = 0
+    for mu in range(row.size):
+        total += np.int32(row[mu]) * sums[mu]
+    return network.scale * 4.0 * (spin * total - row.size)
+
+
+@numba.njit(nogil=True)
+def _refresh_nothing(network):
+    pass
 
 
 @numba.njit(nogil=True)
@@ -357,11 +372,6 @@ def _move_general(network, i, spin):
 
 
 @numba.njit(nogil=True)
-def _refresh_general(network):
-    pass
-
-
-@numba.njit(nogil=True)
 def newton_sum(powers):
     """Sum over rows of P! times the elementary symmetric polynomial of degree P."""
     order = powers.shape[0]
@@ -381,9 +391,10 @@ def _energy_general(network):
     return -network.scale * total
 
 
+PAIRS = Rules(_cost_pairs, _move_bytes, _refresh_nothing, _energy_signs)
 BYTES = Rules(_cost_bytes, _move_bytes, _refresh_bytes, _energy_signs)
 PACKED = Rules(_cost_packed, _move_packed, _refresh_packed, _energy_signs)
-GENERAL = Rules(_cost_general, _move_general, _refresh_general, _energy_general)
+GENERAL = Rules(_cost_general, _move_general, _refresh_nothing, _energy_general)
 
 
 @numba.njit(nogil=True)

@@ -17,7 +17,6 @@ from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numba
 import numpy as np
 from jax import Array
 
@@ -30,10 +29,11 @@ from thermolimit.simulations.glauber import (
     Sweeps,
     Temperature,
     check_dynamics,
-    is_flipped,
     sweep,
 )
 from thermolimit.simulations.recording import time_average
+
+from .dense_kernels import Run, run_sequential, signs
 
 PatternLoad = Annotated[float, (0.0, inf), Label(r"patterns per neuron, $\alpha$")]
 
@@ -96,15 +96,7 @@ def simulate_jax(
     return _observables(patterns, both(jnp.stack(run)))
 
 
-class TimeAverages(NamedTuple):
-    """Of one network after the burn-in."""
-
-    spins: Array | np.ndarray  # (N,)
-    power: Array | np.ndarray  # sum over mu of m_mu^2
-    acceptance: Array | np.ndarray
-
-
-def _network(patterns, temperature, sweeps, burn_in, dynamics, key) -> TimeAverages:
+def _network(patterns, temperature, sweeps, burn_in, dynamics, key) -> Run:
     """Time averages of one network, started at the first of the ``patterns`` (N, K)."""
     n, k = patterns.shape
 
@@ -118,13 +110,19 @@ def _network(patterns, temperature, sweeps, burn_in, dynamics, key) -> TimeAvera
         spins, sums = state
         noise = jax.random.fold_in(key, step)
         spins, sums, accepted = sweep(noise, spins, sums, cost, moved, temperature, dynamics)
-        return (spins, sums), TimeAverages(spins, jnp.sum((sums / n) ** 2), accepted / n)
+        return (spins, sums), (spins, energy(sums, n), accepted / n)
 
     state = (patterns[:, 0], patterns[:, 0] @ patterns)
-    return time_average(one_sweep, state, burn_in, sweeps)[0]
+    averages, (final, _) = time_average(one_sweep, state, burn_in, sweeps)
+    return Run(*averages, final=final)
 
 
-def _observables(patterns, networks: TimeAverages) -> Observables:
+def energy(sums, n_spins):
+    """Energy per spin, from the sums S_mu (K,)."""
+    return (sums.size / n_spins - ((sums / n_spins) ** 2).sum()) / 2
+
+
+def _observables(patterns, networks: Run) -> Observables:
     """From the time averages of the two networks, leading dimension 2."""
     n, k = patterns.shape
     overlaps = networks.spins @ patterns / n  # (2, K)
@@ -133,7 +131,7 @@ def _observables(patterns, networks: TimeAverages) -> Observables:
         self_overlap=(networks.spins[0] * networks.spins[1]).mean(),
         # per other pattern: with K - 1 of them the estimate has no bias of order 1 / K; 0 if none
         crosstalk=(overlaps[0, 1:] * overlaps[1, 1:]).sum() * n / max(k - 1, 1),
-        energy=(k / n - networks.power.mean()) / 2,
+        energy=networks.energy.mean(),
         acceptance=networks.acceptance.mean(),
     )
 
@@ -157,11 +155,9 @@ def simulate_numba(
         run_network(rng, patterns, float(temperature), sweeps, burn_in, metropolis)
         for _ in range(2)
     ]
-    return _observables(patterns, TimeAverages(*map(np.array, zip(*runs, strict=True))))
+    return _observables(patterns, Run(*map(np.array, zip(*runs, strict=True))))
 
 
-# not cached on disk: Numba would not notice a change of the rule in glauber.py
-@numba.njit(nogil=True, error_model="numpy")
 def run_network(
     rng: np.random.Generator,
     patterns: np.ndarray,
@@ -169,48 +165,13 @@ def run_network(
     sweeps: int,
     burn_in: int,
     metropolis: bool,
-) -> tuple[np.ndarray, float, float]:
-    """The fields of ``TimeAverages`` for one network.
-
-    Parameters
-    ----------
-    patterns : ndarray of int8
-        Shape (N, K); the run starts at the first one.
-    temperature : float
-        T >= 0.
-    sweeps, burn_in : int
-        Measured sweeps, and those before them.
-    metropolis : bool
-        Metropolis rule instead of Glauber's.
-    """
+) -> Run:
+    """One network, started at the first of the ``patterns``, int8 (N, K)."""
     n, k = patterns.shape
     spins = patterns[:, 0].copy()
-    sums = np.zeros(k, np.int32)
-    for i in range(n):
-        sums += patterns[i] * np.int32(spins[i])
-    spin_sum = np.zeros(n, np.int64)
-    power_sum = 0.0
-    accepted = 0
-    for step in range(burn_in + sweeps):
-        for _ in range(n):
-            i = int(rng.random() * n)
-            row = patterns[i]
-            spin = spins[i]
-            field = np.int32(0)
-            for mu in range(k):
-                field += np.int32(row[mu]) * sums[mu]
-            cost = 2.0 * (spin * field - k) / n  # k: the removed self-coupling
-            if is_flipped(rng.random(), cost, temperature, metropolis):
-                spins[i] = -spin
-                for mu in range(k):
-                    sums[mu] -= 2 * np.int32(spin) * np.int32(row[mu])
-                accepted += step >= burn_in
-        if step >= burn_in:
-            for i in range(n):
-                spin_sum[i] += spins[i]
-            for mu in range(k):
-                power_sum += (sums[mu] / n) ** 2
-    return spin_sum / sweeps, power_sum / sweeps, accepted / (sweeps * n)
+    network, rules = signs(patterns, k, spins, 2, False, 1 / (2 * n))
+    run = (spins, temperature, sweeps, burn_in, metropolis)
+    return Run(*run_sequential(rng, network, rules, *run))
 
 
 simulate = Engines(numba=simulate_numba, jax=simulate_jax)
