@@ -12,16 +12,15 @@ import math
 from math import inf
 from typing import Annotated, NamedTuple
 
+import numba
 import numpy as np
-from numba import njit
 
 from thermolimit.leaves import Interval, Label
-from thermolimit.simulations.glauber import BurnIn, Spins, Sweeps
+from thermolimit.simulations.glauber import BurnIn, Spins, Sweeps, Temperature, is_flipped
 
 Noise = Annotated[
     float, Interval(0.0, inf, closed=True), Label(r"noise of pairs, $w = \omega / \sqrt{N}$")
 ]
-Temperature = Annotated[float, Interval(0.0, inf), Label("temperature, $T$")]
 PatternLoad = Annotated[float, Interval(0.0, inf), Label(r"load, $\alpha = K / N$")]
 
 
@@ -50,7 +49,7 @@ def simulate(
     rng : Generator
         Of patterns, noise of pairs, and dynamics.
     noise, temperature : float
-        w = omega / sqrt(N) >= 0, and T > 0 in units in which a pattern has the energy -N / 2.
+        w = omega / sqrt(N) >= 0, and T >= 0 in units in which a pattern has the energy -N / 2.
     n_spins, pattern_load : int, float
         N, and alpha: K is the whole number nearest to alpha N, at least 1.
     sweeps, burn_in : int
@@ -67,7 +66,7 @@ def simulate(
     networks = []
     for _ in range(2):
         spins = patterns[0].copy()
-        means = run(pairs, spins, temperature, sweeps, burn_in, rng)
+        means = run(pairs, spins, float(temperature), sweeps, burn_in, rng)
         networks.append((means, patterns[0] @ spins / n_spins))
     (first, m1), (second, m2) = networks
     return Observables(
@@ -98,7 +97,8 @@ def noisy_pairs(rng: np.random.Generator, patterns: np.ndarray, omega: float) ->
     return pairs
 
 
-@njit(cache=True)
+# not cached on disk: Numba would not notice a change of the rule in glauber.py
+@numba.njit(nogil=True, error_model="numpy")
 def run(pairs, spins, temperature, sweeps, burn_in, rng):
     """Heat bath of ``spins`` (changed); returns their time averages.
 
@@ -119,7 +119,7 @@ def run(pairs, spins, temperature, sweeps, burn_in, rng):
             i = rng.integers(0, n)
             change = -4 * spins[i] * u[i] / n**2
             cost = -n / 2 * np.sum(change * (2 * X + change))
-            if rng.random() * (1 + math.exp(min(cost / temperature, 700.0))) < 1:
+            if is_flipped(rng.random(), cost, temperature, False):
                 spins[i] = -spins[i]
                 X += change
                 for j in range(n):

@@ -42,6 +42,11 @@ def test_the_dynamics_samples_the_gibbs_law():
     np.testing.assert_allclose(found, exact, atol=5 / np.sqrt(len(records) / 4))
 
 
+def test_at_zero_temperature_a_single_pattern_without_noise_stays():
+    found = simulate(np.random.default_rng(3), 0.0, 0.0, n_spins=30, pattern_load=0, sweeps=5)
+    assert found == (1, 1, 1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.2, 0.4])
 def test_patterns_are_retrieved_in_noise_of_the_root_of_the_size(noise):
