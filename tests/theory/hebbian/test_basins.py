@@ -26,7 +26,7 @@ def test_the_capacity_of_pairs_is_that_of_amari_and_maginu():
     assert data["status"].values.tolist() == [Status.OK, Status.NOT_FINITE]
 
 
-@pytest.mark.parametrize("P", [3, 4, 5])
+@pytest.mark.parametrize("P", [3, pytest.param(4, marks=pytest.mark.slow), 5])
 def test_beyond_pairs_the_border_is_the_unstable_state(P):
     alpha = np.array([0.05, 0.15, 0.25, 0.35])
     m = borders(P, alpha)["critical_overlap"].values

@@ -57,7 +57,7 @@ def test_the_known_capacity_of_noisy_examples():
     "order, protocol, quality, examples",
     [
         (3, "supervised", 0.2, 30.0),
-        (3, "unsupervised", 0.8, 10.0),
+        pytest.param(3, "unsupervised", 0.8, 10.0, marks=pytest.mark.slow),
         pytest.param(4, "supervised", 0.9, 2.0, marks=pytest.mark.slow),
         pytest.param(5, "unsupervised", 0.7, 300.0, marks=pytest.mark.slow),
     ],

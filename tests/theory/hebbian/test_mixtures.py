@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 
 from thermolimit import solvers
 from thermolimit.theory.hebbian import dense_memory
@@ -27,23 +27,37 @@ def branch(P, n):
     )
 
 
+def overlap_of_three(T):
+    """By iteration: a quarter of the spins sees all three patterns agree."""
+    m = 0.5
+    for _ in range(500):
+        m = (np.tanh(3 * m / T) + np.tanh(m / T)) / 4
+    return m
+
+
+# the response of the others decides
+UNSTABLE = root_scalar(
+    lambda T: 1 - np.tanh(overlap_of_three(T) / T) ** 2 - T, bracket=(0.3, 0.6), xtol=1e-13
+).root
+
+
 def test_mixtures_of_three_patterns_become_unstable_at_the_published_temperature():
     # T = 0.46, D. J. Amit, H. Gutfreund and H. Sompolinsky, Phys. Rev. A 32, 1007 (1985)
+    assert pytest.approx(0.46, abs=0.005) == UNSTABLE
+    theory, m = ReplicaSymmetric(Model(2), n_mixed=3), overlap_of_three(UNSTABLE)
+    q = np.tanh(np.array([3, 1]) * m / UNSTABLE) ** 2 @ [0.25, 0.75]
+    with jax.enable_x64(True):
+        order = theory.Order(*map(jnp.asarray, (m, q)))
+        control = theory.Control(jnp.asarray(0.0), jnp.asarray(UNSTABLE))
+        np.testing.assert_allclose(theory.update(order, control), order, atol=1e-13)
+        assert abs(theory.splitting(order, control)) < 1e-11
+
+
+@pytest.mark.slow
+def test_the_solvers_locate_that_temperature():
     found = solvers.zero_of(*branch(2, 3), "splitting")
-    T, m = found["temperature"].item(), found["class_overlap"].item()
-    assert T == pytest.approx(0.46, abs=0.005)
-
-    def overlap(T):
-        # by iteration: a quarter of the spins sees all three patterns agree
-        m = 0.5
-        for _ in range(500):
-            m = (np.tanh(3 * m / T) + np.tanh(m / T)) / 4
-        return m
-
-    # the response of the others decides
-    known = brentq(lambda T: 1 - np.tanh(overlap(T) / T) ** 2 - T, 0.3, 0.6, xtol=1e-13)
-    assert T == pytest.approx(known, abs=1e-9)
-    assert m == pytest.approx(overlap(known), abs=1e-9)
+    assert found["temperature"].item() == pytest.approx(UNSTABLE, abs=1e-9)
+    assert found["class_overlap"].item() == pytest.approx(overlap_of_three(UNSTABLE), abs=1e-9)
 
 
 def test_in_the_whole_network_the_mixture_is_as_stable_and_as_deep():
@@ -92,7 +106,7 @@ def test_moments_and_the_growth_of_differences_are_sums_over_all_patterns(P, n, 
         assert theory.splitting(order, control) == pytest.approx(slope[0] - 1, abs=1e-8)
 
 
-@pytest.mark.parametrize("P", [2, 3, 4])
+@pytest.mark.parametrize("P", [2, 3, pytest.param(4, marks=pytest.mark.slow)])
 def test_with_other_patterns_the_free_energy_is_stationary_at_the_mixture(P):
     theory = ReplicaSymmetric(Model(P))
     at = {"pattern_load": 0.01, "temperature": 0.15}
@@ -104,9 +118,12 @@ def test_with_other_patterns_the_free_energy_is_stationary_at_the_mixture(P):
     assert abs(slopes.self_overlap) < 1e-9
 
 
-@pytest.mark.parametrize("P", [2, 3, 4])
-@pytest.mark.parametrize("n", [3, 5])
-def test_cold_mixtures_are_majorities(P, n):
+FEW = [(3, 2), (3, 3), (5, 4)]
+MORE = [(n, P) for n in (3, 5) for P in (2, 3, 4) if (n, P) not in FEW]
+
+
+@pytest.mark.parametrize("n, P", [*FEW, *(pytest.param(*c, marks=pytest.mark.slow) for c in MORE)])
+def test_cold_mixtures_are_majorities(n, P):
     m = math.comb(n - 1, (n - 1) // 2) / 2 ** (n - 1)  # 1/2 of three, 3/8 of five
     assert majority_overlap(n) == pytest.approx(m, abs=1e-15)
     data = solvers.saddle_points(ZeroTemperature(Model(P), n_mixed=n), **START, pattern_load=1e-6)
