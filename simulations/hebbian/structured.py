@@ -25,9 +25,10 @@ from jax import Array
 from thermolimit.leaves import Interval, Label
 from thermolimit.simulations.glauber import BurnIn, Sweeps, Temperature
 
+from .dense_case import Indices
 from .dense_data import Protocol
 from .dense_kernels import Rules, means, run_sequential, signs
-from .dense_memory import Indices, Order
+from .dense_memory import Order
 
 CONSTANT = 0.98  # a pixel with a mean this near to +-1 tells nothing
 

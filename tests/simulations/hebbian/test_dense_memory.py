@@ -11,7 +11,13 @@ import pytest
 
 from thermolimit import solvers
 from thermolimit.experiments import sweep
-from thermolimit.simulations.hebbian import dense_data, dense_kernels, hopfield
+from thermolimit.simulations.hebbian import (
+    dense_case,
+    dense_data,
+    dense_jax,
+    dense_kernels,
+    hopfield,
+)
 from thermolimit.simulations.hebbian import dense_memory as network
 from thermolimit.solvers.precision import simulation_precision
 from thermolimit.theory.hebbian import dense_memory as theory
@@ -28,7 +34,7 @@ def make(P, protocol="supervised", indices="distinct", dynamics="glauber", **cha
     given = {"n_spins": 8, "classes": 3, "quality": 0.8, "examples": 5, "seed": 3} | changes
     N, K, r, M = (given[name] for name in ("n_spins", "classes", "quality", "examples"))
     load = K * math.factorial(P) / (2 * N ** (P - 1))
-    case = network.Case(N, load, P, protocol, indices, M, dynamics, "archetype")
+    case = dense_case.Case(N, load, P, protocol, indices, M, dynamics, "archetype")
     assert case.classes == K
     rng = np.random.default_rng(given["seed"])
     packing = {"most_bytes": given["most_bytes"]} if "most_bytes" in given else {}
@@ -75,7 +81,7 @@ def test_field_from_power_sums_is_the_sum_over_products_of_others(P):
     x = np.random.default_rng(P).normal(size=9)
     powers = [(x**k).sum() for k in range(1, P)]
     direct = sum(math.prod(chosen) for chosen in itertools.combinations(x, P - 1))
-    assert network.elementary_field(P)(*powers) == pytest.approx(direct, rel=1e-12)
+    assert dense_case.elementary_field(P)(*powers) == pytest.approx(direct, rel=1e-12)
     column = np.array(powers)[:, None]
     found = dense_kernels.newton(column, 0, 0.0, P - 1, np.empty(P))
     assert found == pytest.approx(direct, rel=1e-12)
@@ -84,7 +90,7 @@ def test_field_from_power_sums_is_the_sum_over_products_of_others(P):
 def test_the_field_of_three_others_is_the_textbook_one():
     p1, p2, p3 = 1.3, 2.1, -0.7
     expected = (p1**3 - 3 * p1 * p2 + 2 * p3) / 6
-    assert network.elementary_field(4)(p1, p2, p3) == pytest.approx(expected, rel=1e-14)
+    assert dense_case.elementary_field(4)(p1, p2, p3) == pytest.approx(expected, rel=1e-14)
 
 
 KINDS = [
@@ -124,7 +130,7 @@ def test_both_programs_have_the_same_fields_and_energies(P, protocol, changes, i
     spins = np.random.default_rng(P).choice(np.array([-1, 1], np.int8), case.n_spins)
     at, rules = compiled(case, disorder, r, spins)
     with simulation_precision(64):
-        laws = network.Laws(case, jnp.asarray(disorder.rows), jnp.ones(()), r)
+        laws = dense_jax.Laws(case, jnp.asarray(disorder.rows), jnp.ones(()), r)
         s = jnp.asarray(spins, float)
         sums = laws.power_sums(s)
         fields, energy = np.asarray(laws.fields(s, sums)), float(laws.energy(sums))
@@ -153,7 +159,7 @@ def test_mean_fields_are_averages_over_independent_spins(P, protocol, changes):
     )
     assert case.scale(r) * fields[2] == pytest.approx((down - up) / 2, rel=1e-11)
     with simulation_precision(64):
-        laws = network.Laws(case, jnp.asarray(disorder.rows), jnp.ones(()), r)
+        laws = dense_jax.Laws(case, jnp.asarray(disorder.rows), jnp.ones(()), r)
         found = laws.fields(jnp.asarray(m), laws.power_sums(jnp.asarray(m)))
         np.testing.assert_allclose(found, case.scale(r) * fields, rtol=1e-11)
 
@@ -185,9 +191,9 @@ def run_numba(case, disorder, quality, temperature, steps=4000):
 
 def run_jax(case, disorder, quality, temperature, steps=2000):
     rows = jnp.asarray(disorder.rows)
-    laws = network.Laws(case, rows, jnp.float32(temperature), jnp.float32(quality))
+    laws = dense_jax.Laws(case, rows, jnp.float32(temperature), jnp.float32(quality))
     spins = jnp.asarray(disorder.first_archetypes(1)[0])
-    run = jax.jit(jax.vmap(lambda key: network._run_jax(laws, key, spins, 100, steps)))
+    run = jax.jit(jax.vmap(lambda key: dense_jax.run(laws, key, spins, 100, steps)))
     found = run(jax.random.split(jax.random.key(1), RUNS))
     return [dense_kernels.Run(*leaves) for leaves in zip(*map(np.asarray, found), strict=True)]
 
