@@ -475,20 +475,36 @@ def test_the_replicon_changes_sign_on_the_spinodal_where_it_crosses_the_nishimor
         assert stable == (here["temperature"] > here["pattern_load"]).item()
 
 
+@partial(jax.jit, static_argnums=0)
+def glass(theory, q, load, temperature):
+    """The next q of the map, and of this q the breaking parameter, f and the complexity."""
+    order, control = theory.Order(q), theory.Control(load, temperature)
+    return (
+        theory.update(order, control).self_overlap,
+        theory.observables(order, control).breaking,
+        theory.free_energy(order, control),
+        theory.complexity(order, control),
+    )
+
+
+def settled(theory, load, temperature):
+    """The state to which the map leads: q, and the same three."""
+    q, change = 0.99, 1.0
+    while change > 1e-13:
+        following, *meaning = map(float, glass(theory, q, load, temperature))
+        q, change = following, abs(following - q)
+    return q, *meaning
+
+
 DYNAMICAL, STATIC = 0.681598040576, 0.651385226936  # of triples, T / sqrt(alpha)
 
 
 def test_below_the_dynamical_transition_are_states_and_below_the_static_one_too_few():
-    T = [STATIC - 1e-6, STATIC + 1e-6, DYNAMICAL - 1e-4, DYNAMICAL + 1e-4]
-    theory = OneStep(equilibrium=False)
-    data = solvers.saddle_points(theory, pattern_load=1.0, temperature=T).squeeze()
-    q = data["self_overlap"].values
-    assert q[2] > 0.5 and q[3] < 1e-6
-    few, many = (
-        theory.complexity(theory.Order(jnp.asarray(x)), theory.Control(1.0, jnp.asarray(t)))
-        for x, t in zip(q[:2], T, strict=False)
-    )
-    assert few < -1e-8 and many > 1e-8
+    at = partial(settled, OneStep(equilibrium=False), 1.0)
+    assert at(DYNAMICAL - 1e-4)[0] > 0.5
+    assert at(DYNAMICAL + 1e-4)[0] < 1e-6
+    assert at(STATIC - 1e-6)[3] < -1e-8
+    assert at(STATIC + 1e-6)[3] > 1e-8
 
 
 @pytest.mark.slow
@@ -505,19 +521,20 @@ def test_the_dynamical_and_the_static_glass_transition_of_triples():
 
 
 def test_the_glass_breaks_below_its_static_transition_only():
-    data = solvers.saddle_points(OneStep(), pattern_load=1.0, temperature=[0.3, 0.6, 0.64, 0.66])
-    breaking = data["breaking"].squeeze().values
+    _, breaking, free_energy, _ = zip(
+        *(settled(OneStep(), 1.0, T) for T in (0.3, 0.6, 0.64, 0.66)), strict=True
+    )
     assert (np.diff(breaking[:3]) > 0).all() and breaking[2] < 1
     assert breaking[3] == 1
     # above it, the free energy is that of the paramagnet
     paramagnet = -0.66 * math.log(2) - 1 / (4 * 0.66)
-    assert data["free_energy"].squeeze()[3] == pytest.approx(paramagnet, abs=1e-10)
+    assert free_energy[3] == pytest.approx(paramagnet, abs=1e-10)
 
 
 def test_the_glass_cools_to_its_ground_state():
     cold = solvers.saddle_points(OneStepZeroTemperature(), pattern_load=0.5)
-    warm = solvers.saddle_points(OneStep(), pattern_load=0.5, temperature=[0.02, 0.01])
-    deviation = (cold["free_energy"].squeeze() - warm["free_energy"]).squeeze().values
+    warm = [settled(OneStep(), 0.5, T)[2] for T in (0.02, 0.01)]
+    deviation = cold["free_energy"].item() - np.array(warm)
     assert (abs(deviation) < [4e-4, 2e-4]).all()
     assert abs(deviation[1]) < 0.6 * abs(deviation[0])
 
