@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from thermolimit.leaves import Label
+from thermolimit.leaves import Label, check_word
 
-from .glauber import BurnIn, Dynamics, Spins, Sweeps, Temperature, check_dynamics, sweep
+from .glauber import BurnIn, Dynamics, Spins, Sweeps, Temperature, sweep
 from .recording import recorded, time_average
 
 Field = Annotated[Array | float, Label("external field, $h$")]
@@ -50,7 +50,7 @@ def simulate(
     dynamics: Dynamics = "glauber",
 ) -> Observables:
     """Equilibrium averages over ``sweeps`` sweeps of N attempts, after ``burn_in`` of them."""
-    check_dynamics(dynamics)
+    check_word("dynamics", dynamics, Dynamics)
 
     def one_sweep(state: State, _: Array) -> tuple[State, Observables]:
         state = _sweep(state, dynamics)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from math import inf
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -25,12 +25,6 @@ Spins = Annotated[int, Interval(2, inf, closed=True), Label("number of spins, $N
 Sweeps = Annotated[int, Interval(1, inf, closed=True), Label("measured sweeps")]
 BurnIn = Annotated[int, Interval(0, inf, closed=True), Label("sweeps before measuring")]
 Dynamics = Literal["glauber", "metropolis"]
-
-
-def check_dynamics(dynamics: str) -> None:
-    """Raise ValueError for a rule that does not exist."""
-    if dynamics not in get_args(Dynamics):
-        raise ValueError(f"dynamics = {dynamics!r} is not one of {get_args(Dynamics)}")
 
 
 def flip_probability(cost: Array, temperature: Array, dynamics: Dynamics) -> Array:

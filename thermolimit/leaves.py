@@ -113,6 +113,21 @@ def flags(label: str, meanings: Iterable[str]) -> dict[str, Any]:
     return {"long_name": label, "flag_values": values, "flag_meanings": " ".join(words)}
 
 
+def check_word(name: str, value: str, allowed: Any) -> None:
+    """Raise ValueError for a word that is not allowed.
+
+    Parameters
+    ----------
+    name, value : str
+        Of the argument.
+    allowed : collection of str, or a Literal type
+        All words that are.
+    """
+    words = typing.get_args(allowed) or tuple(allowed)
+    if value not in words:
+        raise ValueError(f"{name} = {value!r} is not one of {words}")
+
+
 def unknown_name(kind: str, name: str, known: Collection[str]) -> str:
     """A sentence about a name that does not exist, with the nearest one that does."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)

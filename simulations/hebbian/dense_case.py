@@ -7,9 +7,11 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import sympy
+
+from thermolimit.leaves import check_word
 
 from .dense_data import Protocol
 
@@ -63,10 +65,7 @@ class Case:
             ("dynamics", Dynamics),
             ("start", Start),
         ):
-            if getattr(self, name) not in get_args(words):
-                raise ValueError(
-                    f"{name} = {getattr(self, name)!r} is not one of {get_args(words)}"
-                )
+            check_word(name, getattr(self, name), words)
         if self.mean_field and self.all_indices:
             raise ValueError(
                 f"dynamics = {self.dynamics!r} has equations for indices = 'distinct' only"

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from thermolimit.leaves import Label
+from thermolimit.leaves import Label, check_word
 from thermolimit.simulations.engines import Engines
 from thermolimit.simulations.glauber import (
     BurnIn,
@@ -28,7 +28,6 @@ from thermolimit.simulations.glauber import (
     Spins,
     Sweeps,
     Temperature,
-    check_dynamics,
     sweep,
 )
 from thermolimit.simulations.recording import time_average
@@ -87,7 +86,7 @@ def simulate_jax(
     ValueError
         For an unknown rule, and a load that makes no pattern.
     """
-    check_dynamics(dynamics)
+    check_word("dynamics", dynamics, Dynamics)
     shape = (n_spins, n_patterns(n_spins, pattern_load))
     draw, *run = jax.random.split(key, 3)
     temperature = jnp.asarray(temperature)
@@ -147,7 +146,7 @@ def simulate_numba(
     dynamics: Dynamics = "glauber",
 ) -> Observables:
     """The same with a NumPy generator ``rng``, on one core; see ``simulate_jax``."""
-    check_dynamics(dynamics)
+    check_word("dynamics", dynamics, Dynamics)
     shape = (n_spins, n_patterns(n_spins, pattern_load))
     patterns = (2 * rng.integers(0, 2, shape, dtype=np.int8) - 1).astype(np.int8)
     metropolis = dynamics == "metropolis"

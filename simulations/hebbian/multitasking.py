@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from functools import partial
 from math import inf
-from typing import Annotated, Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ import numba
 import numpy as np
 from jax import Array
 
-from thermolimit.leaves import Interval, Label
+from thermolimit.leaves import Interval, Label, check_word
 from thermolimit.simulations.engines import Engines
 from thermolimit.simulations.glauber import (
     BurnIn,
@@ -77,14 +77,6 @@ class TimeAverages(NamedTuple):
     acceptance: Array | np.ndarray
 
 
-def check_words(law: str, start: str) -> None:
-    """Raise ValueError for a law or a start that does not exist."""
-    if law not in get_args(Law):
-        raise ValueError(f"law = {law!r} is not one of {get_args(Law)}")
-    if start not in get_args(Start):
-        raise ValueError(f"start = {start!r} is not one of {get_args(Start)}")
-
-
 @partial(jax.jit, static_argnames=("n_spins", "n_patterns", "law", "start", "sweeps", "burn_in"))
 def simulate_jax(
     key: Array,
@@ -128,7 +120,8 @@ def simulate_jax(
     ValueError
         For an unknown law or start.
     """
-    check_words(law, start)
+    check_word("law", law, Law)
+    check_word("start", start, Start)
     draw, learn, begin, *run = jax.random.split(key, 5)
     temperature = jnp.asarray(temperature)
     dtype = temperature.dtype
@@ -231,7 +224,8 @@ def simulate_numba(
     burn_in: BurnIn = 100,
 ) -> Observables:
     """The same with a NumPy generator ``rng``, on one core; see ``simulate_jax``."""
-    check_words(law, start)
+    check_word("law", law, Law)
+    check_word("start", start, Start)
     shape = (n_spins, n_patterns)
     patterns = (rng.random(shape) >= dilution) * rng.choice([-1.0, 1.0], shape)
     means = patterns * _right_numpy(rng, shape, law, entropy, quality, examples)

@@ -17,12 +17,12 @@ spins is ours: see ``split``.
 from __future__ import annotations
 
 from math import inf
-from typing import Annotated, Any, NamedTuple, get_args
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from jax import Array
 
-from thermolimit.leaves import Interval, Label
+from thermolimit.leaves import Interval, Label, check_word
 from thermolimit.simulations.glauber import BurnIn, Sweeps, Temperature
 
 from .dense_case import Indices
@@ -198,9 +198,8 @@ def simulate(
     ValueError
         For unknown words, P < 2, and classes with too few images.
     """
-    for name, word, words in (("protocol", protocol, Protocol), ("indices", indices, Indices)):
-        if word not in get_args(words):
-            raise ValueError(f"{name} = {word!r} is not one of {get_args(words)}")
+    check_word("protocol", protocol, Protocol)
+    check_word("indices", indices, Indices)
     if interaction_order < 2:
         raise ValueError(f"interaction_order = {interaction_order} is below 2")
     data = split(rng, images, labels, unseen)

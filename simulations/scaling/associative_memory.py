@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from thermolimit.leaves import Interval, Label
+from thermolimit.leaves import Interval, Label, check_word
 
 INFINITE = 0  # samples of infinite data
 MOST_SAMPLES = 2**24  # counts above are not exact in single precision
@@ -35,7 +35,6 @@ Samples = Annotated[int, Interval(INFINITE, MOST_SAMPLES, closed=True), Label("s
 Kept = Annotated[int, Interval(0, inf, closed=True), Label("tokens kept, $P$")]
 Scheme = Literal["power", "threshold"]
 Embedding = Literal["sphere", "gaussian"]
-SCHEMES, EMBEDDINGS = ("power", "threshold"), ("sphere", "gaussian")
 
 
 class Observables(NamedTuple):
@@ -175,9 +174,7 @@ def _embeddings(
 def _check(n_tokens: int, n_classes: int, scheme: str, kept: int, embedding: str) -> None:
     if n_tokens < n_classes:
         raise ValueError(f"n_tokens = {n_tokens} is below n_classes = {n_classes}")
-    if scheme not in SCHEMES:
-        raise ValueError(f"scheme = {scheme!r} is not one of {SCHEMES}")
+    check_word("scheme", scheme, Scheme)
     if scheme == "threshold" and not 1 <= kept <= n_tokens:
         raise ValueError(f"kept = {kept} is outside [1, {n_tokens}], the number of tokens")
-    if embedding not in EMBEDDINGS:
-        raise ValueError(f"embedding = {embedding!r} is not one of {EMBEDDINGS}")
+    check_word("embedding", embedding, Embedding)
