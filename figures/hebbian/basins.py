@@ -28,16 +28,17 @@ def _sizes(data: xr.Dataset, name: str, order: int) -> np.ndarray:
     return one.dropna("n_spins", how="all")["n_spins"].values
 
 
-def _loads(data: xr.Dataset, order: int) -> np.ndarray:
+def _load(data: xr.Dataset, order: int) -> float:
+    """The second load, or the only one."""
     one = data["retrieved"].sel(interaction_order=order)
-    return one.dropna("pattern_load", how="all")["pattern_load"].values
+    return one.dropna("pattern_load", how="all")["pattern_load"].values[:2][-1]
 
 
 def _first_steps(axes: Axes, tree: xr.DataTree) -> None:
     comparison, simulation = tree["comparison"].to_dataset(), tree["simulation"].to_dataset()
     theory = tree["lines/steps"].to_dataset()
     for k, order in enumerate(ORDERS):
-        alpha = _loads(simulation, order)[1]
+        alpha = _load(simulation, order)
         line = theory.sel(interaction_order=order, pattern_load=alpha)
         size = _sizes(comparison, "first_simulation", order)[-1]
         one = comparison.sel(interaction_order=order, pattern_load=alpha, n_spins=size)
@@ -62,9 +63,9 @@ def _first_steps(axes: Axes, tree: xr.DataTree) -> None:
 def _probability(axes: Axes, tree: xr.DataTree) -> None:
     simulation = tree["simulation"].to_dataset()
     for k, order in enumerate(ORDERS):
-        alpha = _loads(simulation, order)[1]
-        smaller, larger = _sizes(simulation, "retrieved", order)[-2:]
-        for size in (smaller, larger):
+        alpha = _load(simulation, order)
+        sizes = _sizes(simulation, "retrieved", order)[-2:]
+        for size in sizes:
             one = simulation["retrieved"].sel(
                 interaction_order=order, pattern_load=alpha, n_spins=size
             )
@@ -72,7 +73,7 @@ def _probability(axes: Axes, tree: xr.DataTree) -> None:
             draw_means(
                 axes, p["start_overlap"], p, np.sqrt(p * (1 - p) / count), k,
                 rf"$P = {order}$, $\alpha = {alpha:g}$, $N = {size}$",
-                hollow=size == smaller, ls="-", lw=0.7,
+                hollow=size < sizes[-1], ls="-", lw=0.7,
             )  # fmt: skip
         line = tree[f"lines/border_{order}"].to_dataset().sel(pattern_load=alpha)
         axes.axvline(line["critical_overlap"].item(), color=f"C{k}", ls="-", lw=1.2)
