@@ -19,6 +19,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
+from thermolimit.leaves import check_word
 from thermolimit.solvers.failures import status_variable
 from thermolimit.solvers.saddle import Status
 
@@ -77,8 +78,7 @@ class Store:
             raise ValueError(f"block = {self.block} is below 1")
         allowed = [code.name.lower() for code in Status]
         for name in self.redo:
-            if name not in allowed:
-                raise ValueError(f"redo = {name!r} is not one of {', '.join(allowed)}")
+            check_word("redo", name, allowed)
 
     def __truediv__(self, name: str) -> Store:
         return replace(self, path=self.path / name)

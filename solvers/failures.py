@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from thermolimit.leaves import flags
+from thermolimit.leaves import check_word, flags
 
 from .saddle import Status
 
@@ -52,7 +52,7 @@ def settle(data: xr.Dataset, on_failure: OnFailure) -> xr.Dataset:
         NaN and one warning with the counts; ``ConvergenceError`` at the first one; or the numbers
         where the solver stopped.
     """
-    check_choice(on_failure)
+    check_word("on_failure", on_failure, OnFailure)
     if on_failure == "keep":
         return data
     failed = told(data["status"])
@@ -61,12 +61,6 @@ def settle(data: xr.Dataset, on_failure: OnFailure) -> xr.Dataset:
             raise ConvergenceError(failed)
         warnings.warn(f"{failed}; they are masked", ConvergenceWarning, stacklevel=3)
     return masked(data)
-
-
-def check_choice(on_failure: str) -> None:
-    """Raise ValueError unless it is one of the three."""
-    if on_failure not in ("mask", "raise", "keep"):
-        raise ValueError(f"on_failure = {on_failure!r} is not one of 'mask', 'raise', 'keep'")
 
 
 def told(status: xr.DataArray) -> str:

@@ -9,11 +9,11 @@ import numpy as np
 import xarray as xr
 from jax import Array
 
-from thermolimit.leaves import check_names
+from thermolimit.leaves import check_names, check_word
 
 from .branches import Followed, checked_bounds, read
 from .continuation import LONGEST_STEP
-from .failures import ConvergenceError, OnFailure, check_choice, settle, told
+from .failures import ConvergenceError, OnFailure, settle, told
 from .guesses import Candidate, branch_points, equal_free_energies, folds, zeros
 from .line_data import labelled
 from .located import ALONG, VALUE, follow, located
@@ -208,7 +208,7 @@ def _result(
 ) -> xr.Dataset:
     """The candidate nearest to the start, solved to precision, and its line if one is asked for."""
     check_names("option", options, LineOptions.__annotations__, ())
-    check_choice(options.get("on_failure", "mask"))
+    check_word("on_failure", options.get("on_failure", "mask"), OnFailure)
     if not candidates:
         lower, upper = followed.bounds
         failed = told(followed.data["status"])

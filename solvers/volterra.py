@@ -23,7 +23,7 @@ import xarray as xr
 from scipy.optimize import brentq
 from scipy.signal import fftconvolve
 
-from thermolimit.leaves import Leaf
+from thermolimit.leaves import Leaf, check_word
 
 from .failures import OnFailure, settle, status_variable
 from .grid import VERSION
@@ -76,8 +76,7 @@ def solve_volterra(
     TypeError, ValueError
         If the input is no real DataArray, or its steps are not 0, 1, 2, ..., the same in both.
     """
-    if method not in _METHODS:
-        raise ValueError(f"method = {method!r} is not one of 'direct', 'newton'")
+    check_word("method", method, Method)
     forcing, kernel = _checked("forcing", forcing), _checked("kernel", kernel)
     steps = forcing.sizes["step"]
     if kernel.sizes["step"] != steps:

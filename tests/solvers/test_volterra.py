@@ -230,7 +230,7 @@ def test_bad_input_gets_one_sentence(forcing, kernel, error, sentence):
 
 
 def test_an_unknown_method_gets_one_sentence():
-    with pytest.raises(ValueError, match="method = 'fft' is not one of 'direct', 'newton'"):
+    with pytest.raises(ValueError, match="method = 'fft' is not one of \\('direct', 'newton'"):
         solve_volterra(over_steps([1.0]), over_steps([1.0]), method="fft")  # type: ignore
 
 

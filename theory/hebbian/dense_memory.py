@@ -30,7 +30,7 @@ from typing import Annotated, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thermolimit.leaves import leaf
+from thermolimit.leaves import check_word, leaf
 from thermolimit.solvers import (
     Equilibrium,
     Interval,
@@ -58,6 +58,10 @@ from .spins import (
     tanh_moments,
     thermal_energy,
 )
+
+Protocol = Literal["supervised", "unsupervised"]
+Law = Literal["storage", "binomial", "gauss"]
+Indices = Literal["distinct", "all"]
 
 ClassOverlap = Annotated[Number, Label("overlap with the mean of the examples over $r$, $n$")]
 Overlap = Annotated[Number, Label("overlap with the archetype, $m$")]
@@ -91,20 +95,15 @@ class Model:
     """
 
     interaction_order: int = 3
-    protocol: Literal["supervised", "unsupervised"] = "supervised"
-    law: Literal["storage", "binomial", "gauss"] = "storage"
-    indices: Literal["distinct", "all"] = "distinct"
+    protocol: Protocol = "supervised"
+    law: Law = "storage"
+    indices: Indices = "distinct"
     most_examples: int = 64
 
     def __post_init__(self) -> None:
         ORDER.checked(self.interaction_order)
-        for name, allowed in (
-            ("protocol", ("supervised", "unsupervised")),
-            ("law", ("storage", "binomial", "gauss")),
-            ("indices", ("distinct", "all")),
-        ):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} = {getattr(self, name)!r} is not one of {allowed}")
+        for name, allowed in (("protocol", Protocol), ("law", Law), ("indices", Indices)):
+            check_word(name, getattr(self, name), allowed)
         if self.interaction_order == 2 and self.indices == "all":
             raise ValueError("indices = 'all' differs from 'distinct' by a constant at P = 2")
 

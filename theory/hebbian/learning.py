@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from functools import partial
 from math import inf
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,13 +28,12 @@ from jax.scipy.special import erf, erfinv
 
 from thermolimit.solvers import Interval, Label, monotone_root
 
-from .dense_memory import ClassOverlap, Model, Overlap, PatternLoad
+from .dense_memory import ClassOverlap, Model, Overlap, PatternLoad, Protocol
 from .example_law import Examples, Number, Quality, dataset_entropy
 
 Capacity = Annotated[Number, (0.0, inf), Label(r"largest load that is retrieved, $\alpha_s$")]
 Accuracy = Annotated[Number, (0.0, 1.0), Label("overlap that is asked for, $m^*$")]
 SpinsAtOnce = Annotated[int, Interval(3, inf, closed=True), Label("interaction order, $P$")]
-Protocol = Literal["supervised", "unsupervised"]
 
 WEAKEST, STRONGEST = 1e-8, 100.0  # t; m is 0 and 1 there to rounding
 

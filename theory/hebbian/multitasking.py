@@ -31,7 +31,7 @@ import numpy as np
 import xarray as xr
 from jax import Array
 
-from thermolimit.leaves import flags, leaf
+from thermolimit.leaves import check_word, flags, leaf
 from thermolimit.solvers import (
     Equilibrium,
     Interval,
@@ -50,6 +50,8 @@ MOST_PATTERNS = 10  # 3^10 entries of all patterns on a spin
 MOST_MEANS = 3  # patterns whose exact class means can be enumerated
 SERVED = 1e-3  # an overlap above this, in units of 1 - d, is not zero
 ALIKE = 1e-6  # overlaps that differ by less are equal
+
+Law = Literal["storage", "gauss", "binomial"]
 
 ClassOverlaps = Annotated[
     Array | np.ndarray, "pattern", Label(r"overlaps with the means of the examples, $n_\mu$")
@@ -98,7 +100,7 @@ class Multitasking(Equilibrium):
     """
 
     n_patterns: int = 2
-    law: Literal["storage", "gauss", "binomial"] = "gauss"
+    law: Law = "gauss"
     most_examples: int = 64
     rule: GaussianRule = SinhTrapezoid(101)
 
@@ -124,8 +126,7 @@ class Multitasking(Equilibrium):
         loss: Loss
 
     def __post_init__(self) -> None:
-        if self.law not in ("storage", "gauss", "binomial"):
-            raise ValueError(f"law = {self.law!r} is not one of ('storage', 'gauss', 'binomial')")
+        check_word("law", self.law, Law)
         most = MOST_MEANS if self.law == "binomial" else MOST_PATTERNS
         _check_patterns(self.n_patterns, most)
 

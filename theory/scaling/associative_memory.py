@@ -28,6 +28,7 @@ from jax import Array
 from jax.scipy.special import log_ndtr
 from scipy import special
 
+from thermolimit.leaves import check_word
 from thermolimit.solvers import Interval, Label, SinhTrapezoid, expectation
 from thermolimit.solvers.quadrature import GaussianRule
 
@@ -102,7 +103,7 @@ def exponents(alpha: Alpha, rho: Rho = 1.0, *, scheme: Scheme = "power") -> Expo
     A threshold P proportional to d reaches alpha - 1, the best possible up to logarithms. NaN for
     strengths p^rho with 2 rho alpha <= 1: their noise grows with the number of tokens.
     """
-    _check_scheme(scheme)
+    check_word("scheme", scheme, Scheme)
     return Exponents(_capacity[scheme](alpha, rho), _samples(alpha))
 
 
@@ -223,7 +224,7 @@ def finite_data(
 
 def strengths(frequency: np.ndarray, rho: float, scheme: Scheme, kept: int) -> np.ndarray:
     """Strengths q of tokens with these frequencies, in units of the largest; shape (n_tokens,)."""
-    _check_scheme(scheme)
+    check_word("scheme", scheme, Scheme)
     frequency = frequency / frequency.max()
     seen = frequency > 0
     if scheme == "power":
@@ -287,8 +288,7 @@ def retrieval(
         raise ValueError(f"{len(q)} strengths do not belong to {len(p)} probabilities")
     if (q < 0).any() or not q.any():
         raise ValueError("strengths must not be negative, and at least one of them be positive")
-    if embedding not in ("sphere", "gaussian"):
-        raise ValueError(f"embedding = {embedding!r} is not one of ('sphere', 'gaussian')")
+    check_word("embedding", embedding, Embedding)
     # tokens of the same class and strength have the same scores
     kinds, kind = np.unique(
         [np.arange(len(q)) % n_classes, q / q.max()], axis=1, return_inverse=True
@@ -345,8 +345,3 @@ def _miss(mean: Array, variance: Array, sd: Array, other: Array, rule: GaussianR
 def _check_tokens(n_tokens: int, n_classes: int) -> None:
     if n_tokens < n_classes:
         raise ValueError(f"n_tokens = {n_tokens} is below n_classes = {n_classes}")
-
-
-def _check_scheme(scheme: str) -> None:
-    if scheme not in CAPACITY:
-        raise ValueError(f"scheme = {scheme!r} is not one of {tuple(CAPACITY)}")
