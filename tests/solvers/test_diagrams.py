@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from corpus import BlumeCapel, Patterns, SaddleNode
+from corpus import COARSE, BlumeCapel, Patterns, SaddleNode
 
 from thermolimit import solvers
 from thermolimit.solvers import SinhTrapezoid, Status
@@ -161,12 +161,11 @@ def test_a_diagram_is_certified_as_a_whole(cold_hopfield):
 
 
 def test_too_few_nodes_are_named_as_missing_not_hidden():
-    coarse = ReplicaSymmetric(SinhTrapezoid(25))
-    axes = {"pattern_load": np.linspace(0.03, 0.15, 5), "temperature": np.linspace(0.02, 0.2, 5)}
-    tree = solvers.phase_diagram(coarse, x="pattern_load", y="temperature", **axes)
+    axes = {"field": np.linspace(-2.0, 0.1, 5), "temperature": np.linspace(0.1, 0.3, 5)}
+    tree = solvers.phase_diagram(COARSE, x="field", y="temperature", **axes)
     assert any("NOT_CERTIFIED" in sentence for sentence in json.loads(tree.attrs["missing"]))
     states = tree["states"].to_dataset()
-    assert states["overlap"].where(states["status"] != Status.OK).isnull().all()
+    assert states["magnetization"].where(states["status"] != Status.OK).isnull().all()
 
 
 def test_a_theory_without_free_energy_has_states_and_spinodals_but_no_equilibrium():
