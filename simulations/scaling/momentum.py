@@ -21,7 +21,7 @@ from thermolimit.leaves import Interval, Label
 from thermolimit.simulations.recording import in_blocks, recorded
 
 from .disorder import Alpha, Beta, Dimension, Draw, Features, Number, modes
-from .random_features import Batch, Observables, StepSize, gradient, noises
+from .random_features import Batch, StepSize, gradient, noises, observe
 
 MomentumSize = Annotated[
     Number, Interval(0.0, inf, closed=True), Label(r"step size of the momentum, $\gamma_3$")
@@ -102,11 +102,6 @@ def init(
 def advance(state: State, until: Array) -> State:
     """The state at step ``until``."""
     return in_blocks(_step, noises, state, until)
-
-
-def observe(state: State) -> Observables:
-    """The loss, over all data."""
-    return Observables(jnp.sum(state.position**2) + state.noise[0] ** 2)
 
 
 simulate = recorded(init, advance, observe)

@@ -91,7 +91,7 @@ def advance(state: State, until: Array) -> State:
     return in_blocks(_step, noises, state, until)
 
 
-def observe(state: State) -> Observables:
+def observe(state: Any) -> Observables:
     """The loss, over all data."""
     return Observables(jnp.sum(state.position**2) + state.noise[0] ** 2)
 
