@@ -1,13 +1,15 @@
 """Retrieval in dense Hebbian networks: theory with its glass against Glauber dynamics.
 
-P spins interact, and K = (2 alpha / P!) N^(P-1) patterns are stored. E. Gardner, J. Phys. A 20,
-3453 (1987); E. Agliari et al., arXiv:2212.00606. Runs start at a pattern. Overlap, Edwards-Anderson
-overlap and energy are compared where a retrieval state exists; beyond its spinodal runs are shown.
+P spins interact, and K = (2 alpha / P!) N^(P-1) patterns are stored, or archetypes learned from
+noisy examples. E. Gardner, J. Phys. A 20, 3453 (1987); E. Agliari et al., arXiv:2212.00606 and
+arXiv:2211.14067. Runs start at a pattern. Overlap, Edwards-Anderson overlap and energy are compared
+where a retrieval state exists; beyond its spinodal runs are shown.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import xarray as xr
 
@@ -22,9 +24,12 @@ from ._states import fallen, stable, without
 
 @dataclass(frozen=True)
 class Grid:
-    """What is computed, for one interaction order P."""
+    """What is computed, for one interaction order P and one set of data."""
 
     interaction_order: int = 3
+    protocol: Literal["supervised", "unsupervised"] = "supervised"
+    quality: float = 1.0  # of examples; at 1 they are the patterns
+    examples: int = 1
     pattern_load: tuple[float, ...] = (0.1, 0.2, 0.55)
     temperature: tuple[float, ...] = (0.3, 0.5)
     n_spins: tuple[int, ...] = (150, 300, 450)
@@ -39,6 +44,18 @@ PROFILES = {
     "quick": Grid(),
     "full": Grid(n_spins=(200, 400, 800), sweeps=200, replicas=60, resolution=60),
     "quartic": Grid(interaction_order=4, n_spins=(64, 96, 128), replicas=24),
+    "supervised": Grid(
+        quality=0.6, examples=20, pattern_load=(0.05, 0.1, 0.45), temperature=(0.3, 0.4)
+    ),
+    "unsupervised": Grid(
+        protocol="unsupervised",
+        quality=0.8,
+        examples=10,
+        pattern_load=(0.03, 0.06, 0.5),
+        temperature=(0.3, 0.4),
+        n_spins=(100, 150, 200),
+        replicas=48,
+    ),
 }
 # Biases of order 1 / N are expected: N spins have fewer than N^P / P! products of P, which raises
 # the energy of a pattern by P (P - 1) / 4N, and lowers the fields by a fraction of that order.
@@ -48,16 +65,24 @@ TOLERANCE = Tolerance(
 LARGEST_LOAD, HOTTEST, COLDEST = 0.6, 1.4, 0.03
 
 
+def network_of(grid: Grid) -> tuple[Model, dict[str, Any]]:
+    """The network, and the data that it has seen."""
+    law = "storage" if grid.quality == 1 else "binomial"
+    model = Model(grid.interaction_order, grid.protocol, law, most_examples=grid.examples)
+    return model, {"quality": grid.quality, "examples": float(grid.examples)}
+
+
 def predict(grid: Grid) -> xr.Dataset:
     """The retrieval state in the plane."""
-    theory = ReplicaSymmetric(Model(grid.interaction_order))
+    model, seen = network_of(grid)
     data = solvers.saddle_points(
-        theory,
+        ReplicaSymmetric(model),
         start="retrieval",
+        **seen,
         pattern_load=axis(0.01, LARGEST_LOAD, grid.resolution, include=grid.pattern_load),
         temperature=axis(COLDEST, HOTTEST, grid.resolution, include=grid.temperature),
     )
-    data = data.assign_coords(interaction_order=grid.interaction_order)
+    data = data.assign_coords(interaction_order=grid.interaction_order, protocol=grid.protocol)
     return without(data, fallen(data))
 
 
@@ -69,6 +94,9 @@ def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
         seed=grid.seed,
         replicas=grid.replicas,
         interaction_order=grid.interaction_order,
+        protocol=grid.protocol,
+        quality=grid.quality,
+        examples=grid.examples,
         n_spins=grid.n_spins,
         pattern_load=grid.pattern_load,
         temperature=grid.temperature,
@@ -85,25 +113,24 @@ def trend(comparison: xr.Dataset) -> xr.Dataset:
 
 def lines(grid: Grid) -> dict[str, xr.Dataset]:
     """Transition lines, followed from one branch of each state."""
-    model = Model(grid.interaction_order)
+    model, seen = network_of(grid)
     theory, glass = ReplicaSymmetric(model), OneStep(model)
     states = OneStep(model, equilibrium=False)
-    retrieval = solvers.trace_branch(
-        theory, "temperature", start="retrieval", pattern_load=0.1, temperature=0.3,
-        bounds=(COLDEST, HOTTEST),
-    )  # fmt: skip
-    paramagnet = solvers.trace_branch(
-        theory, "temperature", start="paramagnet", pattern_load=0.1, temperature=0.9,
-        bounds=(COLDEST, HOTTEST),
-    )  # fmt: skip
-    many = solvers.trace_branch(
-        states, "temperature", start="spin_glass", pattern_load=0.3, temperature=0.34,
-        bounds=(0.25, 0.6),
-    )  # fmt: skip
-    loaded = solvers.trace_branch(
-        theory, "temperature", start="retrieval", pattern_load=0.35, temperature=0.3,
-        bounds=(COLDEST, HOTTEST),
-    )  # fmt: skip
+    (noise,) = model.noise_powers(**seen).values()  # of a class, in units of that of a pattern
+
+    def branch(
+        theory: Any, start: str, load: float, temperature: float,
+        bounds: tuple[float, float] = (COLDEST, HOTTEST), along: str = "temperature",
+    ) -> xr.Dataset:  # fmt: skip
+        return solvers.trace_branch(
+            theory, along, start=start, pattern_load=load / noise, temperature=temperature,
+            bounds=bounds, **seen,
+        )  # fmt: skip
+
+    retrieval = branch(theory, "retrieval", 0.1, 0.3)
+    paramagnet = branch(theory, "paramagnet", 0.1, 0.9)
+    many = branch(states, "spin_glass", 0.3, 0.34, (COLDEST, 0.6))
+    loaded = branch(theory, "retrieval", 0.35, 0.3)
     plane = {"along": "pattern_load", "bounds": (0.001, LARGEST_LOAD)}
     found = {
         "spinodal": solvers.spinodal(theory, retrieval, **plane),
@@ -114,13 +141,8 @@ def lines(grid: Grid) -> dict[str, xr.Dataset]:
     }
     if grid.interaction_order == 3:  # retrieval is lower than the glass up to its spinodal
         return found
-    cold = {"parameter": "pattern_load", "temperature": 0.15}
-    remembered = solvers.trace_branch(
-        theory, start="retrieval", pattern_load=0.3, bounds=(0.02, LARGEST_LOAD), **cold
-    )
-    frozen = solvers.trace_branch(
-        glass, start="spin_glass", pattern_load=0.35, bounds=(0.1, LARGEST_LOAD), **cold
-    )
+    remembered = branch(theory, "retrieval", 0.3, 0.15, (0.02, LARGEST_LOAD), "pattern_load")
+    frozen = branch(glass, "spin_glass", 0.35, 0.15, (0.1, LARGEST_LOAD), "pattern_load")
     found["first_order_glass"] = solvers.coexistence(
         theory, remembered, frozen, glass, along="temperature", bounds=(COLDEST, 0.5)
     )

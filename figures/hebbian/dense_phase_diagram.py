@@ -51,14 +51,17 @@ def _plane(figure: Figure, axes: Axes, tree: xr.DataTree) -> None:
         if name in lines:
             line = lines[name].to_dataset()
             axes.plot(line["pattern_load"], line["temperature"], style, color=color, label=label)
-    axes.axline((0, 0), slope=1, color="0.6", lw=0.8, label=r"$T = \alpha$ (Nishimori)")
+    theory = tree["theory"].to_dataset()
+    order, r, M = (theory[name].item() for name in ("interaction_order", "quality", "examples"))
+    seen = "" if r == 1 else rf", {theory['protocol'].item()}, $r = {r:g}$, $M = {M:g}$"
+    if r == 1:
+        axes.axline((0, 0), slope=1, color="0.6", lw=0.8, label=r"$T = \alpha$ (Nishimori)")
     draw_points(figure, axes, tree["simulation"].to_dataset())
-    order = int(tree["theory"].to_dataset()["interaction_order"])
     axes.set(
         xlim=(0, 0.6),
         ylim=(0, 1.4),
         xlabel=r"load, $\alpha = P!\,K / 2 N^{P-1}$",
         ylabel="temperature, $T$",
-        title=f"P = {order}: theory (lines) and simulation (points)",
+        title=f"$P = {order}${seen}: theory (lines), simulation (points)",
     )
     axes.legend(loc="upper right", fontsize="small")
