@@ -116,7 +116,7 @@ def _network(patterns, temperature, sweeps, burn_in, dynamics, key) -> Run:
     return Run(*averages, final=final)
 
 
-def energy(sums, n_spins):
+def energy(sums: Array | np.ndarray, n_spins: int) -> Array | np.ndarray:
     """Energy per spin, from the sums S_mu (K,)."""
     return (sums.size / n_spins - ((sums / n_spins) ** 2).sum()) / 2
 
