@@ -1,9 +1,8 @@
 """Single-spin dynamics, and the arguments that simulations of spins have in common.
 
-A flip costs the energy dE at temperature T.
-
-Both rules leave the Gibbs distribution exp(-H / T) invariant when the spin is chosen at random.
-At T = 0 a flip that costs nothing is made with probability 1/2 (Glauber) or 1 (Metropolis).
+Both rules for a flip that costs the energy dE at temperature T leave the Gibbs distribution
+exp(-H / T) invariant when the spin is chosen at random. At T = 0 a flip that costs nothing is made
+with probability 1/2 (Glauber) or 1 (Metropolis).
 """
 
 from __future__ import annotations
