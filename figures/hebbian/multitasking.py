@@ -11,6 +11,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from thermolimit.figures.marks import OK, draw_means, largest
+
 WORDS = {
     "undecided": "undecided",
     "ergodic": "ergodic",
@@ -19,7 +21,6 @@ WORDS = {
     "mixed": "mixed: some are equal",
     "symmetric": "symmetric: all are equal",
 }
-OK = 1  # status of a point that can be trusted
 TINTS = {
     "undecided": "#ffffff",
     "ergodic": "#f4f4f4",
@@ -35,7 +36,6 @@ LINES = {
     "end": ("C1", "--", r"$m_k \to (1 - d)\, d^{k - 1}$ ends"),
     "exchange": ("C1", "-", "it is no longer lowest"),
 }
-MARKERS = "os^Dvp<>"
 SELECTION = (2 / 3, 1.0)  # d_s, where the pure state hands over to the symmetric one
 JUMP = 0.04  # of an overlap in units of 1 - d, from one point of the theory to the next
 
@@ -59,14 +59,8 @@ def draw(tree: xr.DataTree) -> Figure:
     return figure
 
 
-def _simulated(tree: xr.DataTree) -> xr.Dataset:
-    """Means and standard errors in the largest networks."""
-    comparison = tree["comparison"].to_dataset()
-    return comparison.isel(n_spins=int(comparison["n_spins"].argmax("n_spins")))
-
-
 def _over_dilution(axes: Axes, tree: xr.DataTree) -> None:
-    theory, simulated = tree["theory"].to_dataset(), _simulated(tree)
+    theory, simulated = tree["theory"].to_dataset(), largest(tree["comparison"].to_dataset())
     overlaps = theory["overlaps"].where(theory["status"] == OK).transpose("dilution", "pattern")
     d = theory["dilution"].values
     # where the state becomes another one the lines have a gap
@@ -77,10 +71,9 @@ def _over_dilution(axes: Axes, tree: xr.DataTree) -> None:
             color=f"C{k}", label=f"$m_{k + 1}$, theory",
         )  # fmt: skip
         one = simulated.isel(pattern=k)
-        axes.errorbar(
-            one["dilution"], one["overlaps_simulation"], one["overlaps_error"],
-            fmt=MARKERS[k], color=f"C{k}", mec="k", mew=0.8, ecolor="k",
-            label=f"$m_{k + 1}$, N = {int(one['n_spins'])}",
+        draw_means(
+            axes, one["dilution"], one["overlaps_simulation"], one["overlaps_error"], k,
+            f"$m_{k + 1}$, N = {int(one['n_spins'])}",
         )  # fmt: skip
     reduced = (theory["temperature"] / (1 - theory["dilution"])).values[0]
     axes.set(
@@ -95,7 +88,8 @@ def _over_dilution(axes: Axes, tree: xr.DataTree) -> None:
 
 
 def _over_patterns(axes: Axes, tree: xr.DataTree) -> None:
-    theory, simulated = tree["lines/hierarchy"].to_dataset(), _simulated(tree)
+    theory = tree["lines/hierarchy"].to_dataset()
+    simulated = largest(tree["comparison"].to_dataset())
     for k, d in enumerate(theory["dilution"].values):
         overlaps = theory["overlaps"].sel(dilution=d)
         axes.plot(
@@ -104,10 +98,9 @@ def _over_patterns(axes: Axes, tree: xr.DataTree) -> None:
         )  # fmt: skip
         if d in simulated["dilution"]:
             one = simulated.sel(dilution=d)
-            axes.errorbar(
-                1 + np.arange(one.sizes["pattern"]), one["overlaps_simulation"],
-                one["overlaps_error"], fmt=MARKERS[k % len(MARKERS)], color=f"C{k}", mec="k",
-                mew=0.8, ecolor="k",
+            draw_means(
+                axes, 1 + np.arange(one.sizes["pattern"]), one["overlaps_simulation"],
+                one["overlaps_error"], k,
             )  # fmt: skip
     axes.set_yscale("log")
     axes.set(
