@@ -18,7 +18,7 @@ def draw(tree: xr.DataTree) -> Figure:
     figure = Figure(figsize=(14, 4.6))
     overlap, retrieved, deviation = figure.subplots(1, 3, width_ratios=(1.4, 1, 1.2))
     simulated, comparison = tree["simulation"].to_dataset(), tree["comparison"].to_dataset()
-    for name, node in tree["lines"].children.items():
+    for name, node in sorted(tree["lines"].children.items()):  # a file does not keep their order
         _line(overlap, name, node.to_dataset())
     _points(overlap, comparison)
     _retrieved(retrieved, simulated)

@@ -42,7 +42,9 @@ JUMP = 0.04  # of an overlap in units of 1 - d, from one point of the theory to 
 
 def draw(tree: xr.DataTree) -> Figure:
     """Overlaps over the dilution and over the patterns; below, one diagram per number of them."""
-    diagrams = [name for name in tree["lines"].children if name.startswith("phases_")]
+    names = [name for name in tree["lines"].children if name.startswith("phases_")]
+    # a file does not keep the order of its groups
+    diagrams = sorted(int(name.removeprefix("phases_")) for name in names)
     figure = Figure(figsize=(11, 8.2))
     upper, lower = figure.subfigures(2, 1, height_ratios=(1, 1.12), squeeze=False)[:, 0]
     dilution, hierarchy = upper.subplots(1, 2)
@@ -50,8 +52,8 @@ def draw(tree: xr.DataTree) -> Figure:
     _over_patterns(hierarchy, tree)
     planes = lower.subplots(1, len(diagrams), sharey=True, squeeze=False)[0]
     handles: dict[str, Artist] = {}
-    for axes, name in zip(planes, diagrams, strict=True):
-        handles |= _diagram(axes, tree, int(name.removeprefix("phases_")))
+    for axes, n_patterns in zip(planes, diagrams, strict=True):
+        handles |= _diagram(axes, tree, n_patterns)
     planes[0].set_ylabel("reduced temperature, $T / (1 - d)$")
     lower.legend(
         handles=list(handles.values()), labels=list(handles), loc="outside lower center", ncols=5
