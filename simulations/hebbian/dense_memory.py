@@ -28,7 +28,7 @@ from typing import Annotated, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from thermolimit.leaves import Interval, Label
 from thermolimit.simulations.engines import Engines
@@ -59,6 +59,7 @@ PatternLoad = Annotated[
 ]
 Order = Annotated[int, Label("interaction order, $P$")]
 Examples = Annotated[int, Interval(1, inf, closed=True), Label("examples per class, $M$")]
+Ranks = Annotated[int, Interval(1, inf, closed=True), Label("overlaps that are told")]
 
 
 class Observables(NamedTuple):
@@ -70,26 +71,28 @@ class Observables(NamedTuple):
     energy: Annotated[Array, Label("energy per spin, $u$; of an archetype $-1/2$")]
     acceptance: Annotated[Array, Label("accepted flips per attempt")]
     retrieved: Annotated[Array, Label("fraction of networks that end with $|m| > 1/2$")]
-    largest_other: Annotated[Array, Label("largest overlap with another archetype, absolute")]
+    largest_overlaps: Annotated[
+        Array, "rank", Label(r"overlaps with archetypes, the largest first, $|m_\mu|$")
+    ]
     example_overlap: Annotated[Array, Label("largest overlap with an example of the class")]
 
 
-def _observables(networks: Run, overlaps, final, examples, quality) -> Observables:
+def _observables(networks: Run, overlaps, largest, final, examples, quality) -> Observables:
     """From the time averages of the two networks, leading dimension 2.
 
-    ``overlaps`` with all archetypes (2, K), ``final`` with the first (2,), ``examples`` (M, N).
+    ``overlaps`` and ``final`` ones with the first archetype (2,), the ``largest`` with any
+    (2, ranks), ``examples`` (M, N).
     """
     n = networks.spins.shape[1]
     of_examples = networks.spins @ examples.T.astype(networks.spins.dtype) / n  # (2, M)
-    others = abs(overlaps[:, 1:])
     return Observables(
-        overlap=overlaps[:, 0].mean(),
+        overlap=overlaps.mean(),
         class_overlap=of_examples.mean() / quality,
         self_overlap=(networks.spins[0] * networks.spins[1]).mean(),
         energy=networks.energy.mean(),
         acceptance=networks.acceptance.mean(),
         retrieved=(abs(final) > 0.5).astype(overlaps.dtype).mean(),
-        largest_other=others.max(axis=1).mean() if others.size else 0 * overlaps[0, 0],
+        largest_overlaps=largest.mean(axis=0),
         example_overlap=of_examples.max(axis=1).mean(),
     )
 
@@ -110,6 +113,7 @@ def simulate_numba(
     burn_in: BurnIn = 100,
     dynamics: Dynamics = "glauber",
     start: Start = "archetype",
+    ranks: Ranks = 3,
 ) -> Observables:
     """One set of examples, two networks, on one core.
 
@@ -142,12 +146,14 @@ def simulate_numba(
     start : {"archetype", "example", "mixture", "random"}
         The first archetype, its first example, the majority of three archetypes, or any state;
         see ``start_overlap``.
+    ranks : int
+        How many of the largest overlaps with archetypes are told; K or more for all of them.
 
     Returns
     -------
     Observables
         ``overlap``, ``class_overlap`` (which may exceed 1), ``example_overlap`` and
-        ``largest_other`` are those of time averages, ``retrieved`` that of the last state. The
+        ``largest_overlaps`` are those of time averages, ``retrieved`` that of the last state. The
         energy of magnetisations is H with these in place of spins. With all indices the energy
         includes the mean of (n_mu)^P over other classes, a constant that grows with N.
 
@@ -174,9 +180,10 @@ def simulate_numba(
     m = float(start_overlap)
     runs = [run_network(rng, case, disorder, T, r, sweeps, burn_in, m) for _ in range(2)]
     networks = Run(*map(np.array, zip(*runs, strict=True)))
-    overlaps = [_archetype_overlaps(disorder, spins) for spins in networks.spins]
+    overlaps = np.array([_archetype_overlaps(disorder, spins) for spins in networks.spins])
+    largest = np.sort(abs(overlaps))[:, ::-1][:, :ranks]
     final = networks.final.astype(float) @ disorder.first_archetypes(1)[0] / n_spins
-    return _observables(networks, np.array(overlaps), final, disorder.examples, r)
+    return _observables(networks, overlaps[:, 0], largest, final, disorder.examples, r)
 
 
 def run_network(
@@ -247,7 +254,7 @@ def _solve(case: Case, disorder: Disorder, spins, temperature, quality, steps) -
     jax.jit,
     static_argnames=(
         "n_spins", "pattern_load", "interaction_order", "protocol", "indices", "examples",
-        "sweeps", "burn_in", "dynamics", "start",
+        "sweeps", "burn_in", "dynamics", "start", "ranks",
     ),
 )  # fmt: skip
 def simulate_jax(
@@ -266,6 +273,7 @@ def simulate_jax(
     burn_in: BurnIn = 100,
     dynamics: Dynamics = "glauber",
     start: Start = "archetype",
+    ranks: Ranks = 3,
 ) -> Observables:
     """The same by JAX, to be batched over points and replicas; see ``simulate_numba``.
 
@@ -296,8 +304,9 @@ def simulate_jax(
 
     networks = jax.vmap(network)(jnp.stack(run))
     overlaps = jax.vmap(partial(dense_jax.column_sums, archetypes))(networks.spins) / n_spins
+    largest, _ = lax.top_k(abs(overlaps), min(ranks, case.classes))
     final = networks.final @ archetypes[:, 0].astype(temperature.dtype) / n_spins
-    return _observables(networks, overlaps, final, seen, quality)
+    return _observables(networks, overlaps[:, 0], largest, final, seen, quality)
 
 
 simulate = Engines(numba=simulate_numba, jax=simulate_jax)

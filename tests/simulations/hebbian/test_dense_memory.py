@@ -376,7 +376,7 @@ def test_at_zero_temperature_a_single_archetype_is_a_fixed_point(P, dynamics):
     for name in ("overlap", "class_overlap", "self_overlap", "retrieved", "example_overlap"):
         assert (data[name] == 1).all()
     assert (data["acceptance"] == 0).all()
-    assert (data["largest_other"] == 0).all()
+    assert (data["largest_overlaps"] == 1).all() and data.sizes["rank"] == 1
     energy = -math.comb(64, P) * math.factorial(P) / (2 * 64**P)
     assert data["energy"].values == pytest.approx(energy, rel=1e-12)
 
@@ -405,7 +405,23 @@ def test_class_overlaps_exceed_one():
         pattern_load=0.01, quality=0.3, examples=5, start="example", sweeps=20, burn_in=20,
     )  # fmt: skip
     assert (data["class_overlap"] > 1).all()
-    assert (data["largest_other"] < 0.5).all()
+    assert (data["largest_overlaps"].isel(rank=slice(1, None)) < 0.5).all()
+
+
+@pytest.mark.parametrize("engine", ["numba", "jax"])
+def test_overlaps_with_all_archetypes_are_told_from_the_largest_on(engine):
+    # random +-1 have a mean square overlap of 1 / N; at T = 0 the mixture of three stays
+    data = sweep(
+        network.simulate, seed=1, replicas=8, engine=engine, temperature=0.0, n_spins=1000,
+        interaction_order=2, pattern_load=0.02, start="mixture", ranks=100, sweeps=1, burn_in=9,
+    )  # fmt: skip
+    overlaps = data["largest_overlaps"]
+    assert overlaps.sizes["rank"] == 20 and (overlaps.diff("rank") <= 0).all()
+    assert overlaps.isel(rank=slice(3)).values == pytest.approx(0.5, abs=0.08)
+    assert (abs(abs(data["overlap"]) - overlaps.isel(rank=slice(3))).min("rank") < 1e-6).all()
+    # noise that follows the state has a larger square than 1 / N, by 1 / (1 - C)^2 of order 1
+    others = (overlaps.isel(rank=slice(3, None)) ** 2).mean().item() * 1000
+    assert 0.5 < others < 3
 
 
 @pytest.mark.slow
