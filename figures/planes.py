@@ -65,10 +65,10 @@ def plane(axes: Axes, tree: xr.DataTree) -> list[Artist]:
     handles: list[Artist] = []
     if "equilibrium" in tree.children:
         handles += _tints(axes, tree["equilibrium"].to_dataset(), x, y)
-    lines = tree["lines"].children.values() if "lines" in tree.children else ()
+    lines = tree["lines"].children if "lines" in tree.children else {}
     drawn: list[str] = []
-    for node in lines:
-        line = node.to_dataset()
+    for name in sorted(lines):  # a file does not keep their order
+        line = lines[name].to_dataset()
         handles += _line(axes, line, x, y, drawn.count(line.attrs["transition"]))
         drawn.append(line.attrs["transition"])
     handles += _points(axes, tree["points"].to_dataset(), x, y)
