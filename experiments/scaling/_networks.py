@@ -19,7 +19,7 @@ def sizes(dimension: Sequence[int], ratio: int) -> dict[str, xr.DataArray]:
 def networks(
     dimension: Sequence[int], ratio: int, alpha: float | xr.DataArray, reduced_step_size: float
 ) -> dict[str, xr.DataArray]:
-    """The same with step sizes, of which ``reduced_step_size`` is the part of the largest one."""
+    """The same with step sizes gamma = ``reduced_step_size`` / sum_j j^(-2 alpha)."""
     both = sizes(dimension, ratio)
     chosen = solvers.evaluate(
         random_features.step_size, alpha=alpha, reduced_step_size=reduced_step_size,
