@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from thermolimit import solvers
+from thermolimit.theory.hebbian.dense_memory import Model, ReplicaSymmetric
 from thermolimit.theory.hebbian.ultra_detection import UltraDetection
 
 THEORY = UltraDetection()
@@ -108,3 +109,20 @@ def test_more_patterns_bear_less_noise():
 def test_numbers_that_make_no_sense_are_refused(wrong, said):
     with pytest.raises(ValueError, match=said):
         retrieved(**{"pattern_load": 0.1, "noise": 0.1, "temperature": 0.4} | wrong)
+
+
+@pytest.mark.slow
+def test_many_patterns_endure_the_noise_that_four_spins_endure_of_stored_ones():
+    # alpha w^4 is a quarter of the load of K = alpha_4 N^3 / 12 patterns, once w is small
+    T, load = 0.4, 1e12
+    stored = ReplicaSymmetric(Model(4))
+    branch = solvers.trace_branch(
+        stored, "pattern_load", start="retrieval", pattern_load=0.2, temperature=T, bounds=(0.1, 1)
+    )
+    capacity = solvers.spinodal(stored, branch)["pattern_load"].item()
+    branch = solvers.trace_branch(
+        THEORY, "noise", start="retrieval", pattern_load=load, temperature=T, noise=1e-4,
+        bounds=(0.0, 1e-3),
+    )  # fmt: skip
+    endured = solvers.spinodal(THEORY, branch)["noise"].item()
+    assert 4 * load * endured**4 == pytest.approx(capacity, rel=10 * endured**2)
