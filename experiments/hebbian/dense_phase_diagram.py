@@ -60,7 +60,9 @@ PROFILES = {
 # Biases of order 1 / N are expected: N spins have fewer than N^P / P! products of P, which raises
 # the energy of a pattern by P (P - 1) / 4N, and lowers the fields by a fraction of that order.
 TOLERANCE = Tolerance(
-    standard_errors=4, bias={"overlap": 1.0, "self_overlap": 1.0, "energy": 3.0}, size="n_spins"
+    standard_errors=4,
+    bias={"overlap": 1.0, "class_overlap": 1.0, "self_overlap": 1.0, "energy": 3.0},
+    size="n_spins",
 )
 LARGEST_LOAD, HOTTEST, COLDEST = 0.6, 1.4, 0.03
 
