@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from thermolimit.solvers.calls import over_lanes
+from thermolimit.solvers.calls import called, over_lanes
 from thermolimit.solvers.formulas import at_point
 from thermolimit.solvers.precision import simulation_precision, theory_precision
 from thermolimit.solvers.progress import Progress
@@ -252,4 +252,4 @@ def _with_key(run: Callable[..., Any], fixed: dict[str, Any], whole: Any, lane: 
 
 def _with_rng(run: Callable[..., Any], fixed: dict[str, Any], whole: Any, lane: Any) -> Any:
     draw, numbers = lane
-    return run(generator(*draw), **numbers, **whole, **fixed)
+    return called(run, generator(*draw), **numbers, **whole, **fixed)

@@ -13,6 +13,23 @@ from .tiles import TILE, map_each, map_tiles
 Once = Callable[[Callable[..., Any], dict[str, Any], Any, Any], Any]
 
 
+def called(run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """``run(*args, **kwargs)``, from which an interrupt comes as such.
+
+    A function compiled by Numba that is interrupted returns through Python code, in which the
+    handler of the signal raises, and what arrives are SystemErrors that the interrupt has caused.
+    """
+    try:
+        return run(*args, **kwargs)
+    except SystemError as error:
+        cause: BaseException | None = error
+        while isinstance(cause, SystemError):
+            cause = cause.__cause__
+        if isinstance(cause, KeyboardInterrupt):
+            raise cause from None
+        raise
+
+
 def over_lanes(
     once: Once,
     run: Callable[..., Any],

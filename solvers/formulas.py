@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .calls import over_lanes
+from .calls import called, over_lanes
 from .failures import status_variable
 from .grid import make_grid
 from .precision import theory_precision
@@ -69,4 +69,4 @@ def qualified_name(fn: Callable[..., Any]) -> str:
 def at_point(run: Callable[..., Any], fixed: dict[str, Any], whole: Any, lane: Any) -> Any:
     """Call a formula at one lane: (number of the lane, its numbers)."""
     _, numbers = lane
-    return run(**numbers, **whole, **fixed)
+    return called(run, **numbers, **whole, **fixed)

@@ -155,6 +155,49 @@ def test_a_run_that_is_stopped_says_how_to_go_on_and_goes_on(sent, code, tmp_pat
     assert (then, same) == (f"{AGREES} {AGREES}", "True")
 
 
+COMPILED = """
+import signal, sys
+from thermolimit.experiments import open_sweep, sweep
+from thermolimit.simulations.hebbian import hopfield
+
+def run(sweeps, store=None):
+    return sweep(hopfield.simulate, seed=1, replicas=1, engine="numba", n_spins=100,
+                 pattern_load=0.05, temperature=0.3, sweeps=sweeps, burn_in=0, store=store)
+
+def stop(*_):
+    raise KeyboardInterrupt
+
+run(1)  # compiles
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, stop)
+print("running", flush=True)
+try:
+    run(1_000_000, sys.argv[1] if len(sys.argv) > 1 else None)  # seconds
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+if len(sys.argv) > 1:
+    print(open_sweep(sys.argv[1])["status"].values.tolist())
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("store", [[], ["kept"]], ids=["in memory", "stored"])
+def test_an_interrupt_of_compiled_code_is_no_failure_of_a_point(store, sent, tmp_path):
+    (tmp_path / "compiled.py").write_text(COMPILED)
+    child = subprocess.Popen(
+        [sys.executable, "compiled.py", *store],
+        cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    with child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "running\n"
+        time.sleep(0.5)  # in the midst of the one point
+        child.send_signal(sent)
+        output, errors = child.communicate(timeout=120)
+    assert child.returncode == 0, errors
+    assert output.splitlines() == ["stopped", *(["[0]"] if store else [])]  # nothing was computed
+
+
 OWNER = """
 import sys, time
 from pathlib import Path
