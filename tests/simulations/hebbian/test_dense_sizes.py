@@ -19,7 +19,7 @@ STORAGE = {
     (3, 0.2, 0.4): {400: 30, 800: 12, 1600: 5},
     (4, 0.1, 0.5): {64: 40, 128: 40, 192: 30, 384: 8},
     (2, 0.12, 0.0): {4000: 20, 8000: 12},
-    (3, 0.3, 0.0): {400: 40, 800: 12},
+    (3, 0.2, 0.0): {400: 40, 800: 16},
 }
 LEARNING = {
     ("supervised", 2, 0.6, 20, 0.05, 0.3): {2000: 30, 4000: 20, 8000: 12},
@@ -30,6 +30,9 @@ LEARNING = {
     ("unsupervised", 4, 0.85, 8, 0.03, 0.4): {100: 40, 200: 12},
 }
 ALL_INDICES = {(4, 0.08, 0.5): {200: 20, 256: 16, 512: 4}}
+
+
+BROKEN = 0.3  # load of P = 3 at which replica symmetry is broken at T = 0
 
 
 def cases():
@@ -43,13 +46,17 @@ def cases():
             yield protocol, "distinct", P, r, M, load, T, N, samples
 
 
-def deviation(protocol, indices, P, r, M, load, T, N, samples):
-    """Mean of m_N - m over networks that retrieve, its error, and the fraction of these."""
-    measured = sweep(
+def runs(protocol, indices, P, r, M, load, T, N, samples):
+    return sweep(
         network.simulate, seed=N, replicas=samples, engine="numba", n_spins=N, pattern_load=load,
         temperature=T, quality=r, examples=M, interaction_order=P, protocol=protocol,
         indices=indices, sweeps=100, burn_in=50,
     )  # fmt: skip
+
+
+def deviation(protocol, indices, P, r, M, load, T, N, samples):
+    """Mean of m_N - m over networks that retrieve, its error, and the fraction of these."""
+    measured = runs(protocol, indices, P, r, M, load, T, N, samples)
     law = "storage" if M == 1 else "binomial"
     model = theory.Model(interaction_order=P, protocol=protocol, law=law, indices=indices)
     classes = round(2 * load * N ** (P - 1) / math.factorial(P))
@@ -71,3 +78,20 @@ def test_overlaps_tend_to_the_theory(protocol, indices, P, r, M, load, T, N, sam
     assert retrieved > 0.8
     assert abs(difference) < STANDARD_ERRORS * error + BIAS / N
     assert error < 0.006
+
+
+@pytest.mark.slow
+def test_where_replica_symmetry_is_broken_cold_networks_end_in_several_states():
+    # the replicon is negative, two networks with the same patterns differ, and the overlap is
+    # larger than that of the theory at any size
+    states = solvers.saddle_points(
+        theory.ReplicaSymmetric(theory.Model(3)), start="retrieval", pattern_load=[0.2, BROKEN],
+        temperature=0.05,
+    )  # fmt: skip
+    assert (states["replicon"].squeeze() > 0).values.tolist() == [True, False]
+    at = ("supervised", "distinct", 3, 1.0, 1, BROKEN, 0.0)
+    for N, samples in ((400, 60), (800, 24)):
+        apart = 1 - runs(*at, N, samples)["self_overlap"].values
+        assert apart.mean() > 3 * apart.std(ddof=1) / math.sqrt(samples)
+        difference, error, _ = deviation(*at, N, samples)
+        assert difference > 2.5 * error
