@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .locks import Locked
     from .resuming import SweepWarning
     from .stores import Store, open_sweep
+    from .study import fields
     from .sweeps import sweep
 
 _HOME = {
@@ -25,6 +26,7 @@ _HOME = {
     "agreement": "comparison",
     "axis": "comparison",
     "compare": "comparison",
+    "fields": "study",
     "inverse_size_fit": "finite_size",
     "load_dataset": "datasets",
     "open_sweep": "stores",
@@ -39,6 +41,7 @@ __all__ = [
     "agreement",
     "axis",
     "compare",
+    "fields",
     "inverse_size_fit",
     "load_dataset",
     "open_sweep",

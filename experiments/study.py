@@ -71,9 +71,9 @@ def _parsed(text: str) -> Any:
 
 def _typed(grid: Any, name: str, value: Any) -> Any:
     """``value`` in the type that the field has in the profile."""
-    fields = [field.name for field in dataclasses.fields(grid)]
-    if name not in fields:
-        raise ValueError(unknown_name("field", name, fields))
+    known = [field.name for field in dataclasses.fields(grid)]
+    if name not in known:
+        raise ValueError(unknown_name("field", name, known))
     present = getattr(grid, name)
     several = isinstance(present, tuple)
     kind = type(present[0]) if several else type(present)
@@ -84,6 +84,11 @@ def _typed(grid: Any, name: str, value: Any) -> Any:
         raise ValueError(f"{name} = {value!r} is not of type {form}")
     typed = tuple(kind(v) for v in values)
     return typed if several else typed[0]
+
+
+def fields(grid: Any, names: str) -> dict[str, Any]:
+    """Fields of a grid, for a sweep over arguments of the same names; in a text, with spaces."""
+    return {name: getattr(grid, name) for name in names.split()}
 
 
 PARTS = {  # function of a study -> its groups

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import xarray as xr
 
 from thermolimit import solvers
-from thermolimit.experiments import Store, Tolerance, axis, inverse_size_fit, sweep
+from thermolimit.experiments import Store, Tolerance, axis, fields, inverse_size_fit, sweep
 from thermolimit.simulations.hebbian import dense_memory as network
 from thermolimit.theory.hebbian.dense_glass import OneStep
 from thermolimit.theory.hebbian.dense_memory import Model, ReplicaSymmetric
@@ -93,17 +93,11 @@ def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
     data = sweep(
         network.simulate,
         store=store,
-        seed=grid.seed,
-        replicas=grid.replicas,
-        interaction_order=grid.interaction_order,
-        protocol=grid.protocol,
-        quality=grid.quality,
-        examples=grid.examples,
-        n_spins=grid.n_spins,
-        pattern_load=grid.pattern_load,
-        temperature=grid.temperature,
-        sweeps=grid.sweeps,
-        burn_in=grid.burn_in,
+        **fields(
+            grid,
+            "seed replicas interaction_order protocol quality examples "
+            "n_spins pattern_load temperature sweeps burn_in",
+        ),
     )
     return data.assign_coords(start="retrieval")
 

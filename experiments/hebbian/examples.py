@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from thermolimit import solvers
-from thermolimit.experiments import Store, Tolerance, sweep
+from thermolimit.experiments import Store, Tolerance, fields, sweep
 from thermolimit.simulations.hebbian import dense_memory as network
 from thermolimit.theory.hebbian.examples import SingleExample
 
@@ -85,17 +85,12 @@ def _run(grid: Grid, start: str, store: Store | None) -> xr.Dataset:
     return sweep(
         network.simulate,
         store=store,
-        seed=grid.seed,
-        replicas=grid.replicas,
         engine="numba",
-        interaction_order=grid.interaction_order,
-        n_spins=grid.n_spins,
+        **fields(
+            grid,
+            "seed replicas interaction_order n_spins temperature quality examples sweeps burn_in",
+        ),
         pattern_load=0.0,
-        temperature=grid.temperature,
-        quality=grid.quality,
-        examples=grid.examples,
         protocol="unsupervised",
         start=start,
-        sweeps=grid.sweeps,
-        burn_in=grid.burn_in,
     )

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import xarray as xr
 
 from thermolimit import solvers
-from thermolimit.experiments import Store, Tolerance, inverse_size_fit, sweep
+from thermolimit.experiments import Store, Tolerance, fields, inverse_size_fit, sweep
 from thermolimit.simulations.hebbian import dense_memory as network
 from thermolimit.solvers import Status
 from thermolimit.solvers.failures import mark
@@ -121,14 +121,11 @@ def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
     data = sweep(
         network.simulate,
         store=store,
-        seed=grid.seed,
-        replicas=grid.replicas,
+        **fields(grid, "seed replicas sweeps burn_in"),
         protocol=xr.DataArray([_protocol(name) for name in names], {"network": names}, ["network"]),
         interaction_order=xr.DataArray(orders, dims="pair"),
         n_spins=xr.DataArray(sizes, dims="pair"),
         **{field: of(field) for field in Point._fields},
-        sweeps=grid.sweeps,
-        burn_in=grid.burn_in,
     )
     return _kept(data)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import xarray as xr
 
 from thermolimit import solvers
-from thermolimit.experiments import Store, Tolerance, axis, sweep
+from thermolimit.experiments import Store, Tolerance, axis, fields, sweep
 from thermolimit.simulations.hebbian import hopfield as network
 from thermolimit.solvers import SinhTrapezoid
 from thermolimit.theory.hebbian import hopfield
@@ -70,13 +70,7 @@ def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
     data = sweep(
         network.simulate,
         store=store,
-        seed=grid.seed,
-        replicas=grid.replicas,
-        n_spins=grid.n_spins,
-        pattern_load=grid.pattern_load,
-        temperature=grid.temperature,
-        sweeps=grid.sweeps,
-        burn_in=grid.burn_in,
+        **fields(grid, "seed replicas n_spins pattern_load temperature sweeps burn_in"),
     )
     return data.assign_coords(start="retrieval")
 

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from thermolimit import solvers
-from thermolimit.experiments import Store, Tolerance, sweep
+from thermolimit.experiments import Store, Tolerance, fields, sweep
 from thermolimit.simulations.hebbian import dense_memory as network
 from thermolimit.theory.hebbian.dense_memory import Model, ReplicaSymmetric
 
@@ -84,16 +84,11 @@ def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
     data = sweep(
         network.simulate,
         store=store,
-        seed=grid.seed,
-        replicas=grid.replicas,
-        interaction_order=grid.interaction_order,
-        n_spins=grid.n_spins,
-        pattern_load=grid.pattern_load,
-        temperature=grid.temperature,
-        quality=grid.quality,
-        examples=grid.examples,
+        **fields(
+            grid,
+            "seed replicas interaction_order n_spins pattern_load temperature "
+            "quality examples sweeps burn_in",
+        ),
         protocol=PROTOCOLS,
-        sweeps=grid.sweeps,
-        burn_in=grid.burn_in,
     )
     return data.assign_coords(start="retrieval")

@@ -18,7 +18,7 @@ import numpy as np
 import xarray as xr
 
 from thermolimit import solvers
-from thermolimit.experiments import Store, Tolerance, sweep
+from thermolimit.experiments import Store, Tolerance, fields, sweep
 from thermolimit.simulations.hebbian import dense_memory as network
 from thermolimit.solvers import Status
 from thermolimit.solvers.failures import mark
@@ -116,16 +116,13 @@ def _run(grid: Grid, order: int, store: Store | None) -> xr.Dataset:
     data = sweep(
         network.simulate,
         store=store,
-        seed=grid.seed,
-        replicas=grid.replicas,
         engine="numba",
+        **fields(grid, "seed replicas sweeps burn_in"),
         interaction_order=(order,),
         n_spins=sizes,
         pattern_load=xr.DataArray(load, {"n_spins": sizes}, ["n_spins"]),
         temperature=temperatures(grid, order),
         start="mixture",
-        sweeps=grid.sweeps,
-        burn_in=grid.burn_in,
     )
     left = abs(data["overlap"] - mixtures.majority_overlap(MIXED)) > LEFT
     return mark(data, left, Status.MISSING).drop_vars("pattern_load")

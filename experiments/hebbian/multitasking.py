@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from thermolimit import solvers
-from thermolimit.experiments import Store, Tolerance, axis, sweep
+from thermolimit.experiments import Store, Tolerance, axis, fields, sweep
 from thermolimit.simulations.hebbian import multitasking as network
 from thermolimit.theory.hebbian import multitasking
 from thermolimit.theory.hebbian.multitasking import Multitasking, Parallel
@@ -85,16 +85,10 @@ def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
     data = sweep(
         network.simulate,
         store=store,
-        seed=grid.seed,
-        replicas=grid.replicas,
-        n_patterns=grid.n_patterns,
-        n_spins=grid.n_spins,
-        dilution=grid.dilution,
+        **fields(grid, "seed replicas n_patterns n_spins dilution sweeps burn_in"),
         temperature=temperature(grid.dilution, grid.reduced_temperature),
         law="storage",
         start="hierarchical",
-        sweeps=grid.sweeps,
-        burn_in=grid.burn_in,
     )
     return data.drop_vars("class_overlaps")  # what is stored has no noise: these are the overlaps
 

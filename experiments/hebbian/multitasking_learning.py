@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from thermolimit import solvers
-from thermolimit.experiments import Store, Tolerance, sweep
+from thermolimit.experiments import Store, Tolerance, fields, sweep
 from thermolimit.simulations.hebbian import multitasking as network
 from thermolimit.theory.hebbian.multitasking import Multitasking
 
@@ -72,15 +72,10 @@ def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
     return sweep(
         network.simulate,
         store=store,
-        seed=grid.seed,
-        replicas=grid.replicas,
-        n_patterns=grid.n_patterns,
-        n_spins=grid.n_spins,
-        dilution=grid.dilution,
-        entropy=grid.entropy,
-        temperature=grid.temperature,
+        **fields(
+            grid,
+            "seed replicas n_patterns n_spins dilution entropy temperature sweeps burn_in",
+        ),
         law="gauss",
         start="hierarchical",
-        sweeps=grid.sweeps,
-        burn_in=grid.burn_in,
     )

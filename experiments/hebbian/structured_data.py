@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from thermolimit.experiments import Store, load_dataset, sweep
+from thermolimit.experiments import Store, fields, load_dataset, sweep
 from thermolimit.simulations.hebbian import structured
 
 
@@ -52,17 +52,12 @@ def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
     data = sweep(
         structured.simulate,
         store=store,
-        seed=grid.seed,
-        replicas=grid.replicas,
+        **fields(
+            grid,
+            "seed replicas protocol interaction_order examples temperature "
+            "indices unseen sweeps burn_in",
+        ),
         images=images["image"].values,
         labels=images["label"].values,
-        protocol=grid.protocol,
-        interaction_order=grid.interaction_order,
-        examples=grid.examples,
-        temperature=grid.temperature,
-        indices=grid.indices,
-        unseen=grid.unseen,
-        sweeps=grid.sweeps,
-        burn_in=grid.burn_in,
     )
     return data.drop_vars(["images", "labels"]).assign_attrs(source=images.attrs["source"])

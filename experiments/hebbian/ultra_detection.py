@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from thermolimit import solvers
-from thermolimit.experiments import Store, Tolerance, axis, sweep
+from thermolimit.experiments import Store, Tolerance, axis, fields, sweep
 from thermolimit.simulations.hebbian import ultra_detection as network
 from thermolimit.solvers import Status
 from thermolimit.solvers.failures import mark
@@ -80,13 +80,6 @@ def measure(grid: Grid, store: Store | None = None) -> xr.Dataset:
     data = sweep(
         network.simulate,
         store=store,
-        seed=grid.seed,
-        replicas=grid.replicas,
-        noise=grid.noise,
-        temperature=grid.temperature,
-        n_spins=grid.n_spins,
-        pattern_load=grid.pattern_load,
-        sweeps=grid.sweeps,
-        burn_in=grid.burn_in,
+        **fields(grid, "seed replicas noise temperature n_spins pattern_load sweeps burn_in"),
     )
     return data.assign_coords(start="retrieval")

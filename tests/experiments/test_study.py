@@ -14,7 +14,7 @@ import xarray as xr
 
 from thermolimit import figures
 from thermolimit.experiments import Tolerance, catalogue
-from thermolimit.experiments.study import PARTS, configure, failures, run
+from thermolimit.experiments.study import PARTS, configure, failures, fields, run
 from thermolimit.solvers import Status
 
 
@@ -101,6 +101,13 @@ def test_the_profiles_themselves_stay(toml):
 def test_a_change_that_makes_no_sense_is_refused(change, said):
     with pytest.raises(ValueError, match=said):
         configure(study(), changes=[change])
+
+
+def test_fields_of_a_grid_become_arguments_in_their_order():
+    chosen = fields(Grid(replicas=7), "n_spins replicas temperature")
+    assert list(chosen.items()) == [
+        ("n_spins", (10,)), ("replicas", 7), ("temperature", (0.1, 0.2)),
+    ]  # fmt: skip
 
 
 def test_an_unknown_profile_is_refused_with_the_nearest_name():
